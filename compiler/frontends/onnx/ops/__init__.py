@@ -1,0 +1,29 @@
+"""Import functions by op family. Importing this package registers all of them."""
+
+from __future__ import annotations
+
+from . import (
+    constants,
+    elementwise,
+    linear,
+    movement,
+    normalization,
+    pooling,
+    qoperator,
+    quantization,
+    reduction,
+    resize,
+)
+
+__all__ = [
+    "constants",
+    "elementwise",
+    "linear",
+    "movement",
+    "normalization",
+    "pooling",
+    "qoperator",
+    "quantization",
+    "reduction",
+    "resize",
+]

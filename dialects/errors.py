@@ -1,0 +1,8 @@
+"""The one exception family for everything a user's input can cause."""
+
+
+class OctetError(Exception):
+    """Names the op, file, option or value at fault, what was expected, and what to do.
+
+    The command-line tools print it as one line on stderr and exit with code 1.
+    """

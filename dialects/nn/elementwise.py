@@ -1,0 +1,364 @@
+"""Elementwise ops: unary functions, binary arithmetic with broadcasting, comparisons, casts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import FloatAttr, StringAttr, TensorType
+from xdsl.interfaces import HasCanonicalizationPatternsInterface, HasFolderInterface
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.pattern_rewriter import RewritePattern
+from xdsl.utils.exceptions import VerifyException
+
+from dialects import shapes
+from dialects.elements import boolean, is_quantized
+from dialects.nn.attributes import WeightAttr
+from dialects.nn.base import NnOp, Quantization, always, element_of_value
+
+
+class UnaryOp(NnOp):
+    """One operand, one result of its shape. In int8 any of them is one table lookup."""
+
+    QUANTIZATION: ClassVar = Quantization.TABLE
+    SHAPE_RULE: ClassVar = staticmethod(shapes.same)
+
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+class BinaryOp(NnOp):
+    """Two operands that broadcast as in numpy."""
+
+    SHAPE_RULE: ClassVar = staticmethod(shapes.elementwise)
+
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+class ComparisonOp(BinaryOp):
+    """A binary op with a boolean result."""
+
+    ELEMENT_RULE: ClassVar = staticmethod(always(boolean))
+
+
+# --- unary ----------------------------------------------------------------------------------
+
+
+@irdl_op_definition
+class ReluOp(UnaryOp, HasFolderInterface):
+    """`max(x, 0)`."""
+
+    name = "nn.relu"
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        """`relu(relu(x))` is `relu(x)`."""
+        return (self.x,) if isinstance(self.x.owner, ReluOp) else None
+
+
+@irdl_op_definition
+class ClipOp(UnaryOp, HasCanonicalizationPatternsInterface):
+    """`min(max(x, min), max)`; bounds may be infinite."""
+
+    name = "nn.clip"
+    min = prop_def(FloatAttr)
+    max = prop_def(FloatAttr)
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import ClipToRelu
+
+        return (ClipToRelu(),)
+
+
+@irdl_op_definition
+class LeakyReluOp(UnaryOp):
+    """`x if x >= 0 else alpha * x`."""
+
+    name = "nn.leaky_relu"
+    alpha = prop_def(FloatAttr)
+
+
+@irdl_op_definition
+class EluOp(UnaryOp):
+    """`x if x >= 0 else alpha * (exp(x) - 1)`."""
+
+    name = "nn.elu"
+    alpha = prop_def(FloatAttr)
+
+
+@irdl_op_definition
+class HardSwishOp(UnaryOp):
+    """`x * clip(x / 6 + 0.5, 0, 1)`."""
+
+    name = "nn.hard_swish"
+
+
+@irdl_op_definition
+class HardSigmoidOp(UnaryOp):
+    """`clip(alpha * x + beta, 0, 1)`."""
+
+    name = "nn.hard_sigmoid"
+    alpha = prop_def(FloatAttr)
+    beta = prop_def(FloatAttr)
+
+
+@irdl_op_definition
+class GeluOp(UnaryOp):
+    """`x * 0.5 * (1 + erf(x / sqrt(2)))`, or its tanh approximation."""
+
+    name = "nn.gelu"
+    approximate = prop_def(StringAttr)
+
+    def verify_(self) -> None:
+        if self.approximate.data not in ("none", "tanh"):
+            raise VerifyException(
+                f"{self.source_name}: approximate is \"none\" or \"tanh\", "
+                f"got \"{self.approximate.data}\""
+            )
+        super().verify_()
+
+
+@irdl_op_definition
+class SigmoidOp(UnaryOp):
+    """`1 / (1 + exp(-x))`."""
+
+    name = "nn.sigmoid"
+
+
+@irdl_op_definition
+class SiluOp(UnaryOp):
+    """`x * sigmoid(x)`, also called swish."""
+
+    name = "nn.silu"
+
+
+@irdl_op_definition
+class TanhOp(UnaryOp):
+    name = "nn.tanh"
+
+
+@irdl_op_definition
+class ErfOp(UnaryOp):
+    """The error function."""
+
+    name = "nn.erf"
+
+
+@irdl_op_definition
+class SqrtOp(UnaryOp):
+    name = "nn.sqrt"
+
+
+@irdl_op_definition
+class ExpOp(UnaryOp):
+    name = "nn.exp"
+
+
+@irdl_op_definition
+class LogOp(UnaryOp):
+    """The natural logarithm."""
+
+    name = "nn.log"
+
+
+@irdl_op_definition
+class NegOp(UnaryOp):
+    name = "nn.neg"
+
+
+@irdl_op_definition
+class AbsOp(UnaryOp):
+    name = "nn.abs"
+
+
+@irdl_op_definition
+class ReciprocalOp(UnaryOp):
+    name = "nn.reciprocal"
+
+
+@irdl_op_definition
+class FloorOp(UnaryOp):
+    name = "nn.floor"
+
+
+@irdl_op_definition
+class CeilOp(UnaryOp):
+    name = "nn.ceil"
+
+
+@irdl_op_definition
+class RoundOp(UnaryOp):
+    """Rounds half to even."""
+
+    name = "nn.round"
+
+
+@irdl_op_definition
+class SignOp(UnaryOp):
+    name = "nn.sign"
+
+
+@irdl_op_definition
+class NotOp(UnaryOp):
+    """Logical negation of booleans."""
+
+    name = "nn.not"
+    QUANTIZATION: ClassVar = Quantization.FLOAT
+
+
+@irdl_op_definition
+class LookupOp(NnOp):
+    """A 256-entry table: `result = table[index]`, the index being the stored byte.
+
+    For a signed operand the index is `stored + 128`. The table holds the result's stored
+    integers, or float32 for a float result.
+    """
+
+    name = "nn.lookup"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+    SHAPE_RULE: ClassVar = staticmethod(shapes.same)
+
+    x = operand_def(TensorType)
+    table = prop_def(WeightAttr)
+    result = result_def(TensorType)
+
+    def verify_(self) -> None:
+        if not is_quantized(element_of_value(self.x)):
+            raise VerifyException(
+                f"{self.source_name}: nn.lookup indexes its table with quantized values, got "
+                f"{self.x.type}"
+            )
+        super().verify_()
+
+
+@irdl_op_definition
+class CastOp(NnOp, HasFolderInterface):
+    """Converts elements to the result's type (ONNX Cast)."""
+
+    name = "nn.cast"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.same)
+
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        return (self.x,) if self.x.type == self.result.type else None
+
+
+# --- binary ---------------------------------------------------------------------------------
+
+
+@irdl_op_definition
+class AddOp(BinaryOp):
+    name = "nn.add"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+
+
+@irdl_op_definition
+class SubOp(BinaryOp):
+    name = "nn.sub"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+
+
+@irdl_op_definition
+class MulOp(BinaryOp):
+    name = "nn.mul"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+
+
+@irdl_op_definition
+class DivOp(BinaryOp):
+    """Integers divide toward zero."""
+
+    name = "nn.div"
+
+
+@irdl_op_definition
+class PowOp(BinaryOp):
+    name = "nn.pow"
+
+
+@irdl_op_definition
+class MinOp(BinaryOp):
+    name = "nn.min"
+
+
+@irdl_op_definition
+class MaxOp(BinaryOp):
+    name = "nn.max"
+
+
+@irdl_op_definition
+class PReluOp(BinaryOp):
+    """`x if x >= 0 else slope * x`; the slope (rhs) broadcasts to x (lhs)."""
+
+    name = "nn.prelu"
+
+
+@irdl_op_definition
+class EqualOp(ComparisonOp):
+    name = "nn.equal"
+
+
+@irdl_op_definition
+class LessOp(ComparisonOp):
+    name = "nn.less"
+
+
+@irdl_op_definition
+class LessEqualOp(ComparisonOp):
+    name = "nn.less_equal"
+
+
+@irdl_op_definition
+class GreaterOp(ComparisonOp):
+    name = "nn.greater"
+
+
+@irdl_op_definition
+class GreaterEqualOp(ComparisonOp):
+    name = "nn.greater_equal"
+
+
+@irdl_op_definition
+class AndOp(ComparisonOp):
+    name = "nn.and"
+
+
+@irdl_op_definition
+class OrOp(ComparisonOp):
+    name = "nn.or"
+
+
+@irdl_op_definition
+class XorOp(ComparisonOp):
+    name = "nn.xor"
+
+
+@irdl_op_definition
+class WhereOp(NnOp):
+    """`x where condition else y`, all three broadcasting."""
+
+    name = "nn.where"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.elementwise)
+    ELEMENT_RULE: ClassVar = staticmethod(lambda elements, _options: [elements[1]])
+
+    condition = operand_def(TensorType)
+    x = operand_def(TensorType)
+    y = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+UNARY_OPS = (
+    ReluOp, ClipOp, LeakyReluOp, EluOp, HardSwishOp, HardSigmoidOp, GeluOp, SigmoidOp, SiluOp,
+    TanhOp, ErfOp, SqrtOp, ExpOp, LogOp, NegOp, AbsOp, ReciprocalOp, FloorOp, CeilOp, RoundOp,
+    SignOp, NotOp,
+)  # fmt: skip
+BINARY_OPS = (
+    AddOp, SubOp, MulOp, DivOp, PowOp, MinOp, MaxOp, PReluOp, EqualOp, LessOp, LessEqualOp,
+    GreaterOp, GreaterEqualOp, AndOp, OrOp, XorOp,
+)  # fmt: skip
+ELEMENTWISE_OPS = (*UNARY_OPS, *BINARY_OPS, LookupOp, CastOp, WhereOp)

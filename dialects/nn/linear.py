@@ -1,0 +1,125 @@
+"""Convolution and matrix product: the ops that multiply weights."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, TensorType
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from dialects import shapes
+from dialects.nn.attributes import ActivationAttr
+from dialects.nn.base import NnOp, Quantization, shape_of
+
+
+@irdl_op_definition
+class ConvOp(NnOp):
+    """Convolution of `x` [N, C, (H,) W] with `weight` [O, C / groups, (KH,) KW].
+
+    `pads` are begins then ends, per spatial dimension. A bias [O], then a residual of the
+    result's shape, then a fused clamp may follow in that order.
+    """
+
+    name = "nn.conv"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+    WEIGHT_AXES: ClassVar = {"weight": 0, "bias": 0}
+    SHAPE_RULE: ClassVar = staticmethod(shapes.conv)
+
+    x = operand_def(TensorType)
+    weight = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    residual = opt_operand_def(TensorType)
+    strides = prop_def(DenseArrayBase)
+    pads = prop_def(DenseArrayBase)
+    dilations = prop_def(DenseArrayBase)
+    groups = prop_def(IntegerAttr)
+    activation = opt_prop_def(ActivationAttr)
+    result = result_def(TensorType)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One filter per channel."""
+        return self.groups.value.data == shape_of(self.weight)[0] == shape_of(self.x)[1] > 1
+
+    def macs(self) -> int:
+        return math.prod(shape_of(self.result)) * math.prod(shape_of(self.weight)[1:])
+
+    def verify_(self) -> None:
+        super().verify_()
+        verify_bias_and_residual(self, shape_of(self.weight)[0])
+
+
+@irdl_op_definition
+class ConvTransposeOp(NnOp):
+    """Transposed convolution of `x` [N, C, ..] with `weight` [C, O / groups, ..]."""
+
+    name = "nn.conv_transpose"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.conv_transpose)
+
+    x = operand_def(TensorType)
+    weight = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    strides = prop_def(DenseArrayBase)
+    pads = prop_def(DenseArrayBase)
+    dilations = prop_def(DenseArrayBase)
+    groups = prop_def(IntegerAttr)
+    output_padding = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+    def macs(self) -> int:
+        return math.prod(shape_of(self.x)) * math.prod(shape_of(self.weight)[1:])
+
+
+@irdl_op_definition
+class MatmulOp(NnOp):
+    """`a @ b` as numpy defines it, then bias [N], residual, clamp. `b` may be a constant."""
+
+    name = "nn.matmul"
+    QUANTIZATION: ClassVar = Quantization.COMPUTES
+    WEIGHT_AXES: ClassVar = {"b": -1, "bias": 0}
+    SHAPE_RULE: ClassVar = staticmethod(shapes.matmul)
+
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    residual = opt_operand_def(TensorType)
+    activation = opt_prop_def(ActivationAttr)
+    result = result_def(TensorType)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    def macs(self) -> int:
+        return math.prod(shape_of(self.result)) * shape_of(self.a)[-1]
+
+    def verify_(self) -> None:
+        super().verify_()
+        verify_bias_and_residual(self, (shape_of(self.b) or (1,))[-1])
+
+
+def verify_bias_and_residual(op: ConvOp | MatmulOp, channels: int) -> None:
+    """A bias has one entry per output channel; a residual has the result's shape."""
+    if op.bias is not None and shape_of(op.bias) != (channels,):
+        raise VerifyException(
+            f"{op.source_name}: the bias of {op.name} has shape {list(shape_of(op.bias))}, "
+            f"expected [{channels}]"
+        )
+    if op.residual is not None and shape_of(op.residual) != shape_of(op.results[0]):
+        raise VerifyException(
+            f"{op.source_name}: the residual of {op.name} has shape "
+            f"{list(shape_of(op.residual))}, the result {list(shape_of(op.results[0]))}"
+        )
+
+
+LINEAR_OPS = (ConvOp, ConvTransposeOp, MatmulOp)

@@ -1,0 +1,240 @@
+"""Ops that move data. Stored integers pass through them unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import BoolAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, TensorType
+from xdsl.interfaces import HasCanonicalizationPatternsInterface, HasFolderInterface
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    var_operand_def,
+)
+from xdsl.pattern_rewriter import RewritePattern
+from xdsl.utils.exceptions import VerifyException
+
+from dialects import shapes
+from dialects.elements import is_quantized
+from dialects.nn.base import NnOp, Quantization, element_of_value
+
+
+class MovementOp(NnOp):
+    QUANTIZATION: ClassVar = Quantization.MOVES
+
+
+class FoldsWhenIdentity(MovementOp, HasFolderInterface):
+    """A movement op on one operand that is nothing when it gives back its operand's type."""
+
+    def moves_nothing(self) -> bool:
+        return self.operands[0].type == self.results[0].type
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        return (self.operands[0],) if self.moves_nothing() else None
+
+
+@irdl_op_definition
+class ReshapeOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
+    """Same elements in row-major order, another shape.
+
+    Each entry of `shape` is a size, -1 (infer) or -(2 + i) (copy operand dimension i), so a
+    reshape stays right when the batch or sequence size changes.
+    """
+
+    name = "nn.reshape"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.reshape)
+
+    x = operand_def(TensorType)
+    shape = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import ComposeReshapes
+
+        return (ComposeReshapes(),)
+
+
+@irdl_op_definition
+class TransposeOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
+    """`result[i] = x` with dimensions in the order `permutation`."""
+
+    name = "nn.transpose"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.transpose)
+
+    x = operand_def(TensorType)
+    permutation = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+    def moves_nothing(self) -> bool:
+        order = self.permutation.get_values()
+        return order == tuple(range(len(order))) and super().moves_nothing()
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import ComposeTransposes
+
+        return (ComposeTransposes(),)
+
+
+@irdl_op_definition
+class ConcatOp(MovementOp, HasFolderInterface):
+    """Joins its operands along `axis`."""
+
+    name = "nn.concat"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.concat)
+
+    inputs = var_operand_def(TensorType)
+    axis = prop_def(IntegerAttr)
+    result = result_def(TensorType)
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        return (self.inputs[0],) if len(self.inputs) == 1 else None
+
+    def verify_(self) -> None:
+        if not self.inputs:
+            raise VerifyException(f"{self.source_name}: nn.concat needs at least one operand")
+        super().verify_()
+
+
+@irdl_op_definition
+class SliceOp(FoldsWhenIdentity):
+    """`x[start:end:step]` in every dimension (ONNX Slice clamping)."""
+
+    name = "nn.slice"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.slice)
+
+    x = operand_def(TensorType)
+    starts = prop_def(DenseArrayBase)
+    ends = prop_def(DenseArrayBase)
+    steps = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+    def moves_nothing(self) -> bool:
+        return set(self.steps.get_values()) <= {1} and super().moves_nothing()
+
+
+@irdl_op_definition
+class PadOp(FoldsWhenIdentity):
+    """Adds `pads` (begins then ends); a negative pad removes. `value` fills mode "constant"."""
+
+    name = "nn.pad"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.pad)
+
+    x = operand_def(TensorType)
+    pads = prop_def(DenseArrayBase)
+    mode = prop_def(StringAttr)
+    value = prop_def(FloatAttr)
+    result = result_def(TensorType)
+
+    def moves_nothing(self) -> bool:
+        return not any(self.pads.get_values()) and super().moves_nothing()
+
+    def verify_(self) -> None:
+        if self.mode.data not in ("constant", "reflect", "edge", "wrap"):
+            raise VerifyException(
+                f"{self.source_name}: pad mode is constant, reflect, edge or wrap, got "
+                f"'{self.mode.data}'"
+            )
+        super().verify_()
+
+
+@irdl_op_definition
+class ExpandOp(FoldsWhenIdentity):
+    """Broadcasts `x` against the coded `shape` (see nn.reshape)."""
+
+    name = "nn.expand"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.expand)
+
+    x = operand_def(TensorType)
+    shape = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+
+@irdl_op_definition
+class TileOp(FoldsWhenIdentity):
+    """Repeats `x` `repeats[i]` times along dimension i."""
+
+    name = "nn.tile"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.tile)
+
+    x = operand_def(TensorType)
+    repeats = prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+
+@irdl_op_definition
+class GatherOp(MovementOp):
+    """`x[.., indices, ..]` along `axis`; negative indices count from the end."""
+
+    name = "nn.gather"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.gather)
+
+    x = operand_def(TensorType)
+    indices = operand_def(TensorType)
+    axis = prop_def(IntegerAttr)
+    result = result_def(TensorType)
+
+
+@irdl_op_definition
+class ResizeOp(MovementOp):
+    """Resamples `x` (ONNX Resize). Only `nearest` moves stored integers unchanged."""
+
+    name = "nn.resize"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.resize)
+
+    x = operand_def(TensorType)
+    mode = prop_def(StringAttr)
+    coordinate_transformation = prop_def(StringAttr)
+    nearest_mode = prop_def(StringAttr)
+    cubic_coeff = prop_def(FloatAttr)
+    exclude_outside = prop_def(BoolAttr)
+    extrapolation_value = prop_def(FloatAttr)
+    scales = opt_prop_def(DenseArrayBase)
+    sizes = opt_prop_def(DenseArrayBase)
+    roi = opt_prop_def(DenseArrayBase)
+    result = result_def(TensorType)
+
+    def verify_(self) -> None:
+        if self.mode.data != "nearest" and is_quantized(element_of_value(self.x)):
+            raise VerifyException(
+                f"{self.source_name}: only nearest resize works on quantized values"
+            )
+        super().verify_()
+
+
+@irdl_op_definition
+class DepthToSpaceOp(MovementOp):
+    """Moves channels into `block` x `block` squares (mode "DCR" or "CRD")."""
+
+    name = "nn.depth_to_space"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.depth_to_space)
+
+    x = operand_def(TensorType)
+    block = prop_def(IntegerAttr)
+    mode = prop_def(StringAttr)
+    result = result_def(TensorType)
+
+
+@irdl_op_definition
+class SpaceToDepthOp(MovementOp):
+    """Moves `block` x `block` squares into channels."""
+
+    name = "nn.space_to_depth"
+    SHAPE_RULE: ClassVar = staticmethod(shapes.space_to_depth)
+
+    x = operand_def(TensorType)
+    block = prop_def(IntegerAttr)
+    result = result_def(TensorType)
+
+
+MOVEMENT_OPS = (
+    ReshapeOp, TransposeOp, ConcatOp, SliceOp, PadOp, ExpandOp, TileOp, GatherOp, ResizeOp,
+    DepthToSpaceOp, SpaceToDepthOp,
+)  # fmt: skip
+

@@ -1,0 +1,21 @@
+"""Source names survive fusion: the op that is left answers to the names of those it replaced."""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
+
+from dialects.nn.base import NnOp
+
+
+def absorb(into: NnOp, *ops: NnOp) -> None:
+    """Adds the source names of `ops` to those `into` has absorbed, each once, in order.
+
+    The `layer` of `into` stays. Placement selectors bind to any of an op's names, so a rule
+    written for `Relu_3` still holds after that ReLU was fused into `Conv_2`.
+    """
+    own = into.layer.data if into.layer is not None else None
+    names = into.names[1:] if own is not None else into.names
+    collected = dict.fromkeys((*names, *(name for op in ops for name in op.names)))
+    collected.pop(own, None)
+    if collected:
+        into.absorbed = ArrayAttr([StringAttr(name) for name in collected])

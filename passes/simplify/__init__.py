@@ -1,0 +1,1 @@
+"""Passes of the simplify stage: fewer, larger float ops that compute the same program."""

@@ -1,0 +1,191 @@
+"""The .octet file: a zip of the program's IR as text, its weights and a manifest.
+
+    program.mlir          the IR at the kernel stage
+    weights.safetensors   arrays by digest
+    manifest.json         format version, tool versions, pipeline, target, digests of the others
+
+No pickle, no code. Entries are stored uncompressed with a fixed date, sorted, so the same
+program gives the same bytes. On loading every size is checked before anything is allocated, and
+every digest before anything is used; the IR is verified and its memory plan proved before it
+may run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.ir import Attribute
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from dialects.context import make_context
+from dialects.errors import OctetError
+from dialects.nn.attributes import WeightAttr
+from dialects.weights import WeightStore, digest_of
+
+FORMAT = 1
+PROGRAM, WEIGHTS, MANIFEST = "program.mlir", "weights.safetensors", "manifest.json"
+ENTRIES = (MANIFEST, PROGRAM, WEIGHTS)
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
+MAX_TEXT = 1 << 28
+MAX_WEIGHTS = 1 << 36
+
+assert ml_dtypes.bfloat16  # registers bfloat16 with numpy for safetensors
+
+
+def weight_digests(module: ModuleOp) -> list[str]:
+    """The digests of all weights a module names, sorted."""
+    found: set[str] = set()
+
+    def visit(attribute: Attribute) -> None:
+        if isinstance(attribute, WeightAttr):
+            found.add(attribute.digest.data)
+        elif isinstance(attribute, DictionaryAttr):
+            for value in attribute.data.values():
+                visit(value)
+        elif isinstance(attribute, ArrayAttr):
+            for value in attribute.data:
+                visit(value)
+
+    for op in module.walk():
+        for attribute in (*op.properties.values(), *op.attributes.values()):
+            visit(attribute)
+    return sorted(found)
+
+
+def weights_to_bytes(module: ModuleOp, weights: WeightStore) -> bytes:
+    """The safetensors file of the weights a module names."""
+    return save_safetensors(dict(weights.subset(weight_digests(module))))
+
+
+def weights_from_bytes(data: bytes, source: str) -> WeightStore:
+    """The arrays of a safetensors file, each checked against the digest that names it."""
+    try:
+        arrays = load_safetensors(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise OctetError(f"{source}: not a valid safetensors file: {error}") from error
+    store = WeightStore()
+    for name, array in arrays.items():
+        if digest_of(array) != name:
+            raise OctetError(f"{source}: weight {name[:12]}... does not match its digest")
+        store.add(array)
+    return store
+
+
+def program_text(module: ModuleOp) -> str:
+    return str(module) + "\n"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends without error."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+    except OSError as error:
+        raise OctetError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise OctetError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_artifact(
+    path: Path, module: ModuleOp, weights: WeightStore, manifest: Mapping[str, Any]
+) -> None:
+    """Writes a .octet file, or nothing."""
+    program = program_text(module).encode()
+    data = weights_to_bytes(module, weights)
+    full = {
+        **manifest,
+        "format": FORMAT,
+        "sha256": {PROGRAM: _sha256(program), WEIGHTS: _sha256(data)},
+    }
+    contents = {
+        MANIFEST: json.dumps(full, indent=2, sort_keys=True).encode() + b"\n",
+        PROGRAM: program,
+        WEIGHTS: data,
+    }
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in ENTRIES:
+            info = zipfile.ZipInfo(name, DATE)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, contents[name])
+
+
+def load_artifact(path: Path) -> tuple[ModuleOp, WeightStore, dict[str, Any]]:
+    """IR, weights and manifest of a .octet file. Raises OctetError naming what is wrong."""
+    contents = _read_entries(path)
+    manifest = _parse_manifest(path, contents[MANIFEST])
+    for name in (PROGRAM, WEIGHTS):
+        if manifest["sha256"].get(name) != _sha256(contents[name]):
+            raise OctetError(f"{path}: {name} is damaged or was edited: its digest differs")
+    try:
+        module = Parser(make_context(), contents[PROGRAM].decode(), name=PROGRAM).parse_module()
+        module.verify()
+    except (ParseError, VerifyException, UnicodeDecodeError) as error:
+        raise OctetError(f"{path}: {PROGRAM} is not a valid program: {error}") from error
+    weights = weights_from_bytes(contents[WEIGHTS], f"{path}: {WEIGHTS}")
+    return module, weights, manifest
+
+
+def _read_entries(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            if sorted(sizes) != sorted(ENTRIES):
+                raise OctetError(
+                    f"{path}: expected the entries {', '.join(ENTRIES)}, found "
+                    f"{', '.join(sorted(sizes)) or 'none'}"
+                )
+            total = path.stat().st_size
+            for name, size in sizes.items():
+                limit = MAX_WEIGHTS if name == WEIGHTS else MAX_TEXT
+                # Entries are stored as they are, so none is larger than the file.
+                if size > min(limit, total):
+                    raise OctetError(f"{path}: {name} claims {size} bytes, more than it may have")
+            return {name: archive.read(name) for name in ENTRIES}
+    except FileNotFoundError as error:
+        raise OctetError(f"{path}: no such file") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+        raise OctetError(f"{path}: not a valid .octet file: {error}") from error
+
+
+def _parse_manifest(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(data)
+    except ValueError as error:
+        raise OctetError(f"{path}: {MANIFEST} is not valid JSON: {error}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
+        raise OctetError(f"{path}: {MANIFEST} lacks the digests of the program")
+    if manifest.get("format") != FORMAT:
+        raise OctetError(
+            f"{path}: artifact format {manifest.get('format')}, this version reads {FORMAT}; "
+            "compile the model again"
+        )
+    return manifest
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+

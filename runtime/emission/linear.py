@@ -1,0 +1,130 @@
+"""Convolutions and matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dialects.errors import OctetError
+from dialects.kernel.ops import layout_of
+from runtime.emission.site import CallSite, emits
+from runtime.kernels.abi import Call, View
+from runtime.kernels.conv import conv_calls
+from runtime.kernels.conv_transpose import conv_transpose_calls
+from runtime.kernels.depthwise import depthwise_calls
+from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.matmul import matmul_calls
+from runtime.reference.integer.linear import multiplier
+from runtime.reference.quantization import QuantParams
+
+
+def epilogue_of(site: CallSite, x: str, weight: str) -> Epilogue:
+    """What happens to the accumulators: nothing but a clamp in float, a rescale in integers."""
+    low, high = site.activation
+    x_params = site.params(x)
+    if x_params is None:
+        return Epilogue("f32", lo=low, hi=high)
+    result_params = site.result_params()
+    factor = np.asarray(multiplier(x_params, site.required_params(weight), result_params))
+    if result_params is None:
+        return Epilogue("f32", multiplier=factor, lo=low, hi=high)
+    lo, hi = site.stored_bounds(result_params)
+    scale, zero_point = result_params.scalars(f"{site.name}: the result")
+    epilogue = Epilogue("u8", multiplier=factor, zero_point=zero_point, lo=lo, hi=hi)
+    residual = site.params("residual")
+    if residual is None:
+        return epilogue
+    residual_scale, residual_zero = residual.scalars(f"{site.name}: the residual")
+    return replace(
+        epilogue,
+        residual_multiplier=float(residual_scale / scale),
+        residual_zero_point=residual_zero,
+    )
+
+
+def zero_points(params: QuantParams | None) -> int | np.ndarray:
+    """The zero point of a weight, one or per channel; 0 for floats."""
+    if params is None:
+        return 0
+    return int(params.zero_point) if params.axis is None else params.zero_point
+
+
+def _bias(site: CallSite, x_params: QuantParams | None) -> np.ndarray | None:
+    bias = site.optional_array("bias")
+    expected = np.dtype(np.float32 if x_params is None else np.int32)
+    if bias is not None and bias.dtype != expected:
+        raise OctetError(f"{site.name}: the bias should be {expected}, got {bias.dtype}")
+    return bias
+
+
+def _require_halo(site: CallSite, pads: tuple[int, ...]) -> None:
+    """The border a convolution reads must be there: part of the proof of memory accesses."""
+    halo = layout_of(site.value("x")).halo_widths or (0,) * len(pads)
+    if len(halo) != len(pads) or any(width < pad for width, pad in zip(halo, pads, strict=True)):
+        raise OctetError(
+            f"{site.name}: pads {list(pads)} reach beyond the halo {list(halo)} of the input"
+        )
+
+
+@emits("conv")
+def emit_conv(site: CallSite) -> list[Call]:
+    options = site.options
+    x, y = site.view("x"), site.result()
+    x_params = site.params("x")
+    weight, bias = site.array("weight"), _bias(site, x_params)
+    strides, pads, dilations = options["strides"], options["pads"], options["dilations"]
+    residual = site.optional_view("residual")
+    common = {
+        "epilogue": epilogue_of(site, "x", "weight"),
+        "isa": site.isa,
+        "x_zero_point": 0 if x_params is None else x_params.scalars("x")[1],
+        "weight_zero_point": zero_points(site.params("weight")),
+    }
+    _require_halo(site, pads)
+    if x.rank == 3:
+        x, y = x.expand_dims(2), y.expand_dims(2)
+        residual = None if residual is None else residual.expand_dims(2)
+        weight = weight[:, :, None, :]
+        strides, dilations = (1, *strides), (1, *dilations)
+        pads = (0, pads[0], 0, pads[1])
+    window = {"strides": strides, "pads": pads, "dilations": dilations}
+    groups = options["groups"]
+    if groups == x.shape[1] == weight.shape[0] and groups > 1:
+        return depthwise_calls(x, weight, bias, y, **window, **common, residual=residual)
+    return conv_calls(x, weight, bias, y, **window, groups=groups, **common, residual=residual)
+
+
+@emits("conv_transpose")
+def emit_conv_transpose(site: CallSite) -> list[Call]:
+    options = site.options
+    return conv_transpose_calls(
+        site.view("x"),
+        site.array("weight"),
+        site.optional_array("bias"),
+        site.result(),
+        strides=options["strides"],
+        pads=options["pads"],
+        dilations=options["dilations"],
+        groups=options["groups"],
+        epilogue=Epilogue("f32"),
+    )
+
+
+@emits("matmul")
+def emit_matmul(site: CallSite) -> list[Call]:
+    a_params = site.params("a")
+    constant = site.memory.array(site.value("b"))
+    b: np.ndarray | View = site.view("b") if constant is None else constant
+    return matmul_calls(
+        site.view("a"),
+        b,
+        _bias(site, a_params),
+        site.result(),
+        epilogue=epilogue_of(site, "a", "b"),
+        isa=site.isa,
+        a_zero_point=0 if a_params is None else a_params.scalars("a")[1],
+        b_zero_point=zero_points(site.params("b")),
+        residual=site.optional_view("residual"),
+    )
+

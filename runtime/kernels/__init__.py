@@ -1,0 +1,1 @@
+"""Compiled kernels: generic in shape, specialised in structure (element type, tile, epilogue)."""

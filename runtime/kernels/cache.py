@@ -1,0 +1,227 @@
+"""Compiled kernels on disk.
+
+A kernel is compiled by numba to one relocatable object file, stored under a digest of everything that can
+change its machine code: its key, the source text of its module and of the project modules that module
+imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about a millisecond, and
+numba is not involved.
+
+    <cache directory>/<sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object
+
+Files are written under a temporary name and renamed, so processes may share a directory.  An entry that
+does not read back whole is compiled again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import threading
+from functools import cache
+from importlib.util import resolve_name
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+
+from runtime.kernels.abi import Kernel
+from runtime.kernels.isa import cpu_features, cpu_name
+
+_MAGIC = b"octet-kernel-1\n"
+_DIGEST_SIZE = hashlib.sha256().digest_size
+
+_addresses: dict[str, int] = {}
+_engines: list[Any] = []  # an execution engine owns the memory of its code
+_lock = threading.RLock()
+
+
+def address_of(kernel: Kernel) -> int:
+    """Address of the compiled kernel: from memory, else from disk, else compiled now."""
+    address = _addresses.get(kernel.key)
+    if address is not None:
+        return address
+    with _lock:
+        if kernel.key not in _addresses:
+            path = entry_path(kernel)
+            entry = _read_entry(path)
+            if entry is None:
+                entry = compile_kernel(kernel)
+                _write_entry(path, *entry)
+            _addresses[kernel.key] = _load(*entry)
+        return _addresses[kernel.key]
+
+
+def cache_directory() -> Path:
+    """`$OCTET_CACHE_DIR`, else `octet/kernels` in the user's cache directory."""
+    chosen = os.environ.get("OCTET_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "octet" / "kernels"
+
+
+def entry_path(kernel: Kernel) -> Path:
+    """The file that holds (or will hold) this kernel's code."""
+    identity = hashlib.sha256()
+    parts = (kernel.key, source_digest(kernel.function.__module__), *_toolchain())
+    for part in parts:
+        identity.update(part.encode() + b"\0")
+    return cache_directory() / f"{identity.hexdigest()}.kernel"
+
+
+def _toolchain() -> tuple[str, ...]:
+    llvm_version = ".".join(map(str, llvm.llvm_version_info))
+    return (numba.__version__, llvmlite.__version__, llvm_version, cpu_name(), cpu_features())
+
+
+# --- source text -------------------------------------------------------------------------------------------
+
+_IMPORT = re.compile(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+(\(?[\w ,\n]+))?", re.MULTILINE)
+
+
+@cache
+def source_digest(module_name: str) -> str:
+    """Digest of the source of a module and of all modules of its project that it imports, transitively."""
+    project = {__name__.partition(".")[0], module_name.partition(".")[0]}
+    found: dict[str, bytes] = {}
+    pending = [module_name, __name__]
+    while pending:
+        name = pending.pop()
+        module = sys.modules.get(name)
+        if module is None or name in found:
+            continue
+        found[name] = _source(module).encode()
+        package = getattr(module, "__package__", None)
+        for target, members in _IMPORT.findall(found[name].decode()):
+            if target.startswith("."):
+                target = resolve_name(target, package)
+            if target.partition(".")[0] in project:
+                pending.append(target)
+                pending += [f"{target}.{member}" for member in re.findall(r"\w+", members)]
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        digest.update(name.encode() + b"\0" + found[name] + b"\0")
+    return digest.hexdigest()
+
+
+def _source(module: ModuleType) -> str:
+    path = getattr(module, "__file__", None)
+    if path is None or not path.endswith(".py"):
+        raise ValueError(f"module {module.__name__} has no source file: its kernels cannot be cached")
+    return Path(path).read_text(encoding="utf-8")
+
+
+_FLAGS = {
+    "no_cpython_wrapper": True,
+    "no_compile": True,  # leave that to `serialize_using_object_code`
+    "nrt": False,  # no reference counts
+    "error_model": "numpy",  # no check for a division by zero
+}
+
+# --- compiling ---------------------------------------------------------------------------------------------
+
+
+def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
+    """Compiles a kernel; returns (symbol, object file).
+
+    Raises `ValueError` if the code needs a function that cannot be found at run time, and numba's own
+    errors if it cannot be compiled.  Reference counting is off: a kernel that allocates does not compile.
+    """
+    from numba.core import compiler, registry, types
+    from numba.core.compiler_lock import global_compiler_lock
+
+    function = kernel.function
+    assert isinstance(function, FunctionType)
+    flags = compiler.Flags()
+    for name, value in _FLAGS.items():
+        setattr(flags, name, value)
+    with global_compiler_lock:
+        target = registry.cpu_target
+        compiled = compiler.compile_extra(
+            target.typing_context,
+            target.target_context,
+            function,
+            (types.int64,) * 3,
+            types.void,
+            flags,
+            {},
+        )
+        library = compiled.library
+        library.enable_object_caching()
+        _, _, (object_file, _) = library.serialize_using_object_code()
+        _check_symbols(kernel, library.get_llvm_str())
+        return compiled.fndesc.llvm_cfunc_wrapper_name, object_file
+
+
+def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
+    """LLVM's linker ends the process at an unknown symbol: find it out before."""
+    for name in re.findall(r'^declare [^@]*@"?([\w.$]+)"?\(', llvm_text, re.MULTILINE):
+        if not name.startswith("llvm.") and llvm.address_of_symbol(name) is None:
+            raise ValueError(f"kernel {kernel.key} calls {name}, which does not exist in this process")
+
+
+# --- loading -----------------------------------------------------------------------------------------------
+
+
+@cache
+def _target_machine_options() -> dict[str, Any]:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return {"cpu": cpu_name(), "features": cpu_features(), "opt": 3, "jit": True}
+
+
+def _load(symbol: str, object_file: bytes) -> int:
+    """Links an object file into the process; returns the address of `symbol`.
+
+    Each object has an engine of its own: kernels compiled by different processes may hold different code
+    under the same internal names.
+    """
+    options = _target_machine_options()
+    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(**options)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+    engine.finalize_object()
+    address = engine.get_function_address(symbol)
+    if not address:
+        raise ValueError(f"object file does not define {symbol}")
+    _engines.append(engine)
+    return address
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def _read_entry(path: Path) -> tuple[str, bytes] | None:
+    """(symbol, object file) of an entry, or None if it is absent or damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    header = len(_MAGIC) + _DIGEST_SIZE
+    payload = data[header:]
+    if data[:header] != _MAGIC + hashlib.sha256(payload).digest():
+        return None
+    symbol, _, object_file = payload.partition(b"\0")
+    return symbol.decode(), object_file
+
+
+def _write_entry(path: Path, symbol: str, object_file: bytes) -> None:
+    """Stores an entry; a directory that cannot be written costs only the next process's time."""
+    payload = symbol.encode() + b"\0" + object_file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            try:
+                file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
+                file.close()
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError:
+        return

@@ -1,0 +1,217 @@
+"""What happens to an accumulator before it is stored.
+
+    u8      f = float32(acc) * m[c]                                        then clamp to [lo - z, hi - z],
+            f = fma(float32(r), rs, fma(float32(acc), m[c], rz))           round half to even, add z
+    f32     f = float32(acc) * m[c]   or   acc, if that is float32;  f + r;      then clamp to [lo, hi]
+    i32     acc
+
+with the channel's multiplier m[c], the residual r, its multiplier rs, and rz = float32(-zero point(r) * rs).
+The clamp comes before the rounding: the bounds are integers, so the result is the same as saturating
+afterwards, and no conversion can overflow.  A clamp is `f if f > lo else lo`: NaN becomes lo.
+
+The parameters of a panel of `columns` channels lie in one block of 4-byte words:
+
+    [columns] bias    [columns] m    lo - z    hi - z    z (int32)    rs    rz    unused up to 16
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba.extending import register_jitable
+
+from runtime.kernels.abi import aligned
+from runtime.kernels.intrinsics import f32_pointer, fma, i32_pointer, rint, u8_pointer
+from runtime.kernels.vector_ir import F32, I8, I32, Emitter, Vector
+
+OutputKind = Literal["u8", "f32", "i32"]
+_OUTPUT_DTYPES = {"u8": np.uint8, "f32": np.float32, "i32": np.int32}
+_SCALARS = 16  # lo, hi, z, rs, rz; the rest keeps the blocks aligned to cache lines
+
+
+@dataclass(frozen=True, eq=False)
+class Epilogue:
+    """How accumulators become outputs.
+
+    kind: element type of the result.
+    multiplier: float32 per output channel (or one for all); unused by "i32" and by float32 accumulators.
+    zero_point, lo, hi: of a u8 result, as stored values; of a float result `lo` and `hi` are floats.
+    residual_multiplier, residual_zero_point: of a u8 residual (a float residual is added as it is).
+    """
+
+    kind: OutputKind
+    multiplier: np.ndarray | None = None
+    zero_point: int = 0
+    lo: float = -np.inf
+    hi: float = np.inf
+    residual_multiplier: float = 1.0
+    residual_zero_point: int = 0
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type of the output."""
+        return np.dtype(_OUTPUT_DTYPES[self.kind])
+
+    def scalars(self) -> np.ndarray:
+        """The words after the per-channel ones."""
+        lo, hi, zero_point = self.lo, self.hi, 0
+        if self.kind == "u8":
+            zero_point = self.zero_point
+            lo, hi = max(lo, 0) - zero_point, min(hi, 255) - zero_point
+        rs = np.float32(self.residual_multiplier)
+        rz = np.float32(-self.residual_zero_point) * rs
+        words = np.zeros(_SCALARS, np.float32)
+        words[:5] = lo, hi, 0, rs, rz
+        words.view(np.int32)[2] = zero_point
+        return words.view(np.int32)
+
+
+def pack_epilogue(epilogue: Epilogue, bias: np.ndarray, columns: int) -> np.ndarray:
+    """The blocks of all panels: int32 words [panels, 2 * columns + 16].
+
+    bias: int32 or float32 [N]; N is padded with zeros to whole panels.
+    """
+    panels = -(-len(bias) // columns)
+    words = aligned(np.zeros((panels, 2 * columns + _SCALARS), np.int32))
+
+    def channels(values: np.ndarray) -> np.ndarray:
+        padded = np.zeros(panels * columns, values.dtype)
+        padded[: len(bias)] = values
+        return padded.view(np.int32).reshape(panels, columns)
+
+    words[:, :columns] = channels(np.ascontiguousarray(bias))
+    multiplier = 1.0 if epilogue.multiplier is None else epilogue.multiplier
+    words[:, columns : 2 * columns] = channels(
+        np.ascontiguousarray(np.broadcast_to(np.asarray(multiplier, np.float32), bias.shape))
+    )
+    words[:, 2 * columns :] = epilogue.scalars()
+    return words
+
+
+@dataclass(frozen=True)
+class EpilogueCode:
+    """The part of an epilogue that decides which code is generated."""
+
+    kind: OutputKind
+    accumulator: Literal["i32", "f32"]
+    residual: bool
+
+    def __str__(self) -> str:
+        return f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}"
+
+    @property
+    def output_size(self) -> int:
+        """Bytes per output element."""
+        return np.dtype(_OUTPUT_DTYPES[self.kind]).itemsize
+
+
+class VectorEpilogue:
+    """Emits an epilogue for vectors of `lanes` channels; `block` is the address of the panel's words."""
+
+    def __init__(self, e: Emitter, code: EpilogueCode, block: Any, columns: int, lanes: int):
+        self.e, self.code, self.block, self.columns, self.lanes = e, code, block, columns, lanes
+        scalars = e.offset(block, 8 * columns)
+        if code.kind != "i32":
+            self.lo, self.hi = (self._scalar(scalars, index, F32) for index in (0, 1))
+        if code.kind == "u8":
+            self.zero_point = self._scalar(scalars, 2, I32)
+            if code.residual:
+                self.rs, self.rz = (self._scalar(scalars, index, F32) for index in (3, 4))
+
+    def _scalar(self, scalars: Any, index: int, kind: Any) -> Any:
+        return self.e.splat(self.e.load(self.e.offset(scalars, 4 * index), kind), self.lanes)
+
+    def bias(self, vector: int) -> Any:
+        """The bias of the panel's channels `vector * lanes ...`."""
+        kind = I32 if self.code.accumulator == "i32" else F32
+        address = self.e.offset(self.block, 4 * self.lanes * vector)
+        return self.e.load(address, Vector(kind, self.lanes))
+
+    def multiplier(self, vector: int) -> Any:
+        address = self.e.offset(self.block, 4 * self.columns + 4 * self.lanes * vector)
+        return self.e.load(address, Vector(F32, self.lanes))
+
+    def finish(self, acc: Any, vector: int, output: Any, residual: Any, mask: Any) -> None:
+        """Stores one vector of accumulators (bias included) at address `output`."""
+        e, builder, lanes = self.e, self.e.builder, self.lanes
+        floats = Vector(F32, lanes)
+        if self.code.kind == "i32":
+            e.store(acc, output, mask)
+            return
+        integer = self.code.accumulator == "i32"
+        f = builder.sitofp(acc, floats) if integer else acc
+        if self.code.kind == "u8" and self.code.residual:
+            r = builder.uitofp(e.load(residual, Vector(I8, lanes)), floats)
+            name = f"llvm.fma.v{lanes}f32"
+            f = e.call(name, floats, f, self.multiplier(vector), self.rz)
+            f = e.call(name, floats, r, self.rs, f)
+        else:
+            if integer:
+                f = builder.fmul(f, self.multiplier(vector))
+            if self.code.residual:
+                f = builder.fadd(f, e.load(residual, floats))
+        f = builder.select(builder.fcmp_ordered(">", f, self.lo), f, self.lo)
+        f = builder.select(builder.fcmp_ordered("<", f, self.hi), f, self.hi)
+        if self.code.kind == "f32":
+            e.store(f, output, mask)
+            return
+        q = e.call(f"llvm.lrint.v{lanes}i32.v{lanes}f32", Vector(I32, lanes), f)
+        q = builder.add(q, self.zero_point)
+        e.store(builder.trunc(q, Vector(I8, lanes)), output, mask)
+
+
+def scalar_epilogue(code: EpilogueCode) -> Any:
+    """The same for one accumulator, as a function that numba kernels call:
+
+    `finish(acc, block, columns, channel, output, residual)`: `acc` without the bias; `output` and
+    `residual` are addresses of the element.
+    """
+    if code.kind == "i32":
+
+        def finish_i32(
+            acc: Any, block: int, columns: int, channel: int, output: int, residual: int
+        ) -> None:
+            i32_pointer(output)[0] = np.int32(acc + i32_pointer(block)[channel])
+
+        return register_jitable(finish_i32)
+
+    integer, with_residual = code.accumulator == "i32", code.residual
+    if code.kind == "f32":
+
+        def finish_f32(
+            acc: Any, block: int, columns: int, channel: int, output: int, residual: int
+        ) -> None:
+            words = f32_pointer(block)
+            if integer:
+                total = np.int32(acc + i32_pointer(block)[channel])
+                f = np.float32(total) * words[columns + channel]
+            else:
+                f = np.float32(acc) + words[channel]
+            if with_residual:
+                f = f + f32_pointer(residual)[0]
+            lo, hi = words[2 * columns], words[2 * columns + 1]
+            f = f if f > lo else lo
+            f32_pointer(output)[0] = f if f < hi else hi
+
+        return register_jitable(finish_f32)
+
+    def finish_u8(
+        acc: Any, block: int, columns: int, channel: int, output: int, residual: int
+    ) -> None:
+        words, integers = f32_pointer(block), i32_pointer(block)
+        total = np.float32(np.int32(acc + integers[channel]))
+        m = words[columns + channel]
+        scalars = 2 * columns
+        if with_residual:
+            r = np.float32(u8_pointer(residual)[0])
+            f = fma(r, words[scalars + 3], fma(total, m, words[scalars + 4]))
+        else:
+            f = total * m
+        lo, hi = words[scalars], words[scalars + 1]
+        f = f if f > lo else lo
+        f = f if f < hi else hi
+        u8_pointer(output)[0] = np.uint8(np.int32(rint(f)) + integers[scalars + 2])
+
+    return register_jitable(finish_u8)

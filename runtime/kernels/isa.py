@@ -1,0 +1,84 @@
+"""The instruction sets kernels are written for, and which of them this machine has.
+
+An `Isa` selects what a *generator* emits (vector width, dot-product instruction).  What LLVM may use for
+plain loops is the CPU that numba compiles for: the host, or `NUMBA_CPU_NAME` / `NUMBA_CPU_FEATURES`.
+Those two variables are also the way to try another machine's kernels on this one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite.binding as llvm
+
+
+@dataclass(frozen=True)
+class Isa:
+    """One instruction set.
+
+    `vector_bytes` is the width of the registers that generated tiles use; 0 means that no tile is
+    generated and plain loops are compiled instead.  `requires` are LLVM feature names.
+    """
+
+    name: str
+    vector_bytes: int
+    requires: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+AVX512_VNNI = Isa(
+    "avx512_vnni",
+    64,
+    frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "fma"}),
+)
+AVX2 = Isa("avx2", 32, frozenset({"avx2", "fma"}))
+PORTABLE = Isa("portable", 0)
+
+ISAS: tuple[Isa, ...] = (AVX512_VNNI, AVX2, PORTABLE)
+"""Every instruction set, best first."""
+
+
+def isa_named(name: str) -> Isa:
+    """The instruction set called `name`; raises `ValueError` that lists the known names."""
+    for isa in ISAS:
+        if isa.name == name:
+            return isa
+    known = ", ".join(isa.name for isa in ISAS)
+    raise ValueError(f"unknown instruction set {name!r}; known: {known}")
+
+
+def cpu_name() -> str:
+    """The CPU that numba compiles for, as LLVM names it."""
+    return os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+
+
+@cache
+def _host_features() -> str:
+    return ",".join(
+        f"{'+' if on else '-'}{name}" for name, on in sorted(llvm.get_host_cpu_features().items())
+    )
+
+
+def cpu_features() -> str:
+    """The feature string (`+avx2,-amx,...`) that numba compiles with; numba's own rules."""
+    chosen = os.environ.get("NUMBA_CPU_FEATURES")
+    if chosen is not None:
+        return chosen
+    if cpu_name() == "generic":
+        return ""
+    return _host_features()
+
+
+def host_isas() -> tuple[Isa, ...]:
+    """The instruction sets that can run here, best first; `portable` is always among them."""
+    enabled = {item[1:] for item in cpu_features().split(",") if item.startswith("+")}
+    return tuple(isa for isa in ISAS if isa.requires <= enabled)
+
+
+def best_isa() -> Isa:
+    """The fastest instruction set that can run here."""
+    return host_isas()[0]

@@ -1,0 +1,206 @@
+"""Reductions of a float32 row in the fixed order of 16 lanes.
+
+Lane j takes elements j, j + 16, ... in order; then lanes j and j + 8 are combined, then j and j + 4, j + 2,
+j + 1.  It is the order of `runtime.reference.elementary.lane_sum`, independent of the CPU's vector width.
+Each lane starts with the reduction's neutral element, which a missing tail leaves as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from runtime.kernels.strided import device
+
+LANES = 16
+_F32 = ir.FloatType()
+_I64 = ir.IntType(64)
+_VECTOR = ir.VectorType(_F32, LANES)
+_ZERO = np.float32(0)
+_INFINITY = np.float32(np.inf)
+
+
+def scratch(element: types.Type, count: int) -> Any:
+    """An intrinsic without arguments: the pointer to `count` elements on the calling kernel's stack.
+
+    One place per call site, not cleared.  LLVM knows that nothing else points there, which is what lets
+    loops that accumulate into it vectorize.
+    """
+
+    @intrinsic
+    def pointer(typingctx: Any) -> Any:
+        signature = types.CPointer(element)()
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return cgutils.alloca_once(builder, context.get_value_type(element), size=count)
+
+        return signature, generate
+
+    return pointer
+
+
+# --- what is combined: once for one element (numba), once for 16 (LLVM) ------------------------------------
+
+
+@device
+def add(a: Any, b: Any) -> Any:
+    """a + b."""
+    return a + b
+
+
+@device
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two; NaN wins."""
+    return b if b > a or b != b else a
+
+
+@device
+def smaller(a: Any, b: Any) -> Any:
+    """The smaller of two; NaN wins."""
+    return b if b < a or b != b else a
+
+
+@device
+def multiply(a: Any, b: Any) -> Any:
+    """a * b."""
+    return a * b
+
+
+@device
+def itself(x: Any, c: Any) -> Any:
+    """x."""
+    return x
+
+
+@device
+def squared_deviation(x: Any, c: Any) -> Any:
+    """(x - c)^2."""
+    return (x - c) * (x - c)
+
+
+def _vector_select(order: str) -> Callable[[Any, Any, Any], Any]:
+    def build(builder: Any, a: Any, b: Any) -> Any:
+        wins = builder.or_(
+            builder.fcmp_ordered(order, b, a), builder.fcmp_unordered("uno", b, b)
+        )
+        return builder.select(wins, b, a)
+
+    return build
+
+
+_VECTOR_COMBINE: dict[Any, Callable[[Any, Any, Any], Any]] = {
+    add: lambda builder, a, b: builder.fadd(a, b),
+    multiply: lambda builder, a, b: builder.fmul(a, b),
+    larger: _vector_select(">"),
+    smaller: _vector_select("<"),
+}
+
+
+def _vector_squared_deviation(builder: Any, x: Any, c: Any) -> Any:
+    difference = builder.fsub(x, c)
+    return builder.fmul(difference, difference)
+
+
+_VECTOR_TERM: dict[Any, Callable[[Any, Any, Any], Any]] = {
+    itself: lambda builder, x, c: x,
+    squared_deviation: _vector_squared_deviation,
+}
+
+
+def _whole_steps(combine: Any, term: Any) -> Any:
+    """Intrinsic (x, n, lanes, c): lanes = combine(lanes, term(x[i : i + 16], c)) for i = 0, 16, ... < n."""
+
+    @intrinsic
+    def run(typingctx: Any, x: Any, n: Any, lanes: Any, c: Any) -> Any:
+        signature = types.void(x, types.int64, lanes, types.float32)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, n, lanes, c = arguments
+            place = builder.bitcast(lanes, _VECTOR.as_pointer())
+            start = builder.load(place)
+            start.align = 4
+            constant = ir.Constant(_VECTOR, ir.Undefined)
+            for lane in range(LANES):
+                constant = builder.insert_element(constant, c, ir.IntType(32)(lane))
+            entry = builder.block
+            loop = builder.append_basic_block("lanes.loop")
+            body = builder.append_basic_block("lanes.body")
+            done = builder.append_basic_block("lanes.done")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            index, total = builder.phi(_I64), builder.phi(_VECTOR)
+            index.add_incoming(_I64(0), entry)
+            total.add_incoming(start, entry)
+            builder.cbranch(builder.icmp_signed("<", index, n), body, done)
+            builder.position_at_end(body)
+            element = builder.bitcast(builder.gep(x, [index]), _VECTOR.as_pointer())
+            value = builder.load(element)
+            value.align = 4
+            value = _VECTOR_TERM[term](builder, value, constant)
+            total.add_incoming(_VECTOR_COMBINE[combine](builder, total, value), body)
+            index.add_incoming(builder.add(index, _I64(LANES)), body)
+            builder.branch(loop)
+            builder.position_at_end(done)
+            builder.store(total, place).align = 4
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return run
+
+
+def lane_reduction(combine: Any, term: Any, neutral: np.float32) -> Any:
+    """A function (x, stride, n, c) -> float32: `term(x[i * stride], c)` combined over n elements."""
+    whole_steps = _whole_steps(combine, term)
+    place = scratch(types.float32, LANES)
+
+    @device
+    def reduce(x: Any, stride: int, n: int, c: Any) -> Any:
+        lanes = place()
+        for j in range(LANES):
+            lanes[j] = neutral
+        whole = n // LANES * LANES
+        if stride == 1:
+            whole_steps(x, whole, lanes, c)
+        else:
+            for i in range(0, whole, LANES):
+                for j in range(LANES):
+                    lanes[j] = combine(lanes[j], term(x[(i + j) * stride], c))
+        for i in range(whole, n):
+            lanes[i - whole] = combine(lanes[i - whole], term(x[i * stride], c))
+        width = LANES // 2
+        while width > 0:
+            for j in range(width):
+                lanes[j] = combine(lanes[j], lanes[j + width])
+            width //= 2
+        return lanes[0]
+
+    return reduce
+
+
+_sum = lane_reduction(add, itself, _ZERO)
+_sum_squares = lane_reduction(add, squared_deviation, _ZERO)
+_max = lane_reduction(larger, itself, -_INFINITY)
+
+
+@device
+def lane_sum(x: Any, stride: int, n: int) -> Any:
+    """Sum of n float32."""
+    return _sum(x, stride, n, _ZERO)
+
+
+@device
+def lane_sum_squares(x: Any, stride: int, n: int, mean: Any) -> Any:
+    """Sum of (x - mean)^2 over n float32."""
+    return _sum_squares(x, stride, n, mean)
+
+
+@device
+def lane_max(x: Any, stride: int, n: int) -> Any:
+    """The largest of n float32; NaN wins."""
+    return _max(x, stride, n, _ZERO)

@@ -1,0 +1,107 @@
+"""y[i] = table[x[i]]: any function of one unsigned byte, as a table of 256 results.
+
+A u8 result is a requantization, an activation, ...; a float32 result is a dequantization.
+On CPUs with AVX512-VBMI a u8 table lives in four registers and 64 bytes are looked up by two permutes:
+
+    low  = vpermi2b(table[0:64],    table[64:128],  x)        (uses the low 7 bits of x)
+    high = vpermi2b(table[128:192], table[192:256], x)
+    y    = x >= 128 ? high : low
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.intrinsics import POINTERS, declare
+from runtime.kernels.isa import cpu_features
+from runtime.kernels.strided import (
+    advance,
+    argument,
+    device,
+    nest2,
+    nest_arguments,
+    parameters_at,
+)
+
+_TABLE = parameters_at(2)
+_BYTES = ir.VectorType(ir.IntType(8), 64)
+
+
+@intrinsic
+def _lookup_64(typingctx: Any, table: Any, x: Any, y: Any) -> Any:
+    """y[0:64] = table[x[0:64]], all three u8 pointers."""
+    signature = types.void(table, table, table)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        table, x, y = (builder.bitcast(pointer, _BYTES.as_pointer()) for pointer in arguments)
+
+        def load(base: Any, index: int) -> Any:
+            value = builder.load(builder.gep(base, [ir.IntType(64)(index)]))
+            value.align = 1
+            return value
+
+        permute = declare(
+            builder.module, "llvm.x86.avx512.vpermi2var.qi.512", _BYTES, [_BYTES] * 3
+        )
+        bytes_ = load(x, 0)
+        low = builder.call(permute, [load(table, 0), bytes_, load(table, 1)])
+        high = builder.call(permute, [load(table, 2), bytes_, load(table, 3)])
+        upper = builder.icmp_signed("<", bytes_, ir.Constant(_BYTES, [0] * 64))
+        builder.store(builder.select(upper, high, low), y).align = 1
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@cache
+def lookup_kernel(y: str, permute: bool) -> Kernel:
+    """The kernel for results of dtype `y`; `permute`: 64 bytes at a time (u8, AVX512-VBMI)."""
+    table_pointer = POINTERS[y]
+
+    if permute:
+
+        @device
+        def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
+            table = table_pointer(argument(row, _TABLE))
+            start = 0
+            if sx == 1 and sy == 1:
+                start = n // 64 * 64
+                for i in range(0, start, 64):
+                    _lookup_64(table, advance(x, i), advance(y, i))
+            for i in range(start, n):
+                y[i * sy] = table[x[i * sx]]
+    else:
+
+        @device
+        def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
+            table = table_pointer(argument(row, _TABLE))
+            for i in range(n):
+                y[i * sy] = table[x[i * sx]]
+
+    return nest2(lookup_kernel, row_function, "uint8", y, permute)
+
+
+def lookup_calls(x: View, y: View, table: np.ndarray) -> list[Call]:
+    """y = table[x] for a u8 `x`; `table` holds 256 elements of y's type (u8 or f32)."""
+    if table.shape != (256,) or table.dtype != y.dtype:
+        raise ValueError(f"expected 256 entries of type {y.dtype}, got {table.dtype}{table.shape}")
+    if y.size == 0:
+        return []
+    table = np.ascontiguousarray(table)
+    permute = y.dtype == np.uint8 and "+avx512vbmi" in cpu_features().split(",")
+    kernel = lookup_kernel(y.dtype.name, permute)
+    return [Call(kernel, (*nest_arguments((x, y)), table.ctypes.data), (table,))]
+
+
+def dequantize_calls(x: View, y: View, *, scale: float, zero_point: int) -> list[Call]:
+    """y = float32(x - zero_point) * scale for a u8 `x`: one of 256 values."""
+    stored = np.arange(256, dtype=np.int32)
+    table = (stored - zero_point).astype(np.float32) * np.float32(scale)
+    return lookup_calls(x, y, table)

@@ -1,0 +1,127 @@
+"""Ops that select by order along one axis: argmax, argmin, topk.
+
+    argmax   y = the index of the largest element; of equals the first (or the last)
+    topk     values, indices = the k largest (or smallest) elements in order; of equals the lower index first
+
+NaN is larger than every number for topk, and wins in both argmax and argmin, as in numpy.  topk keeps the
+best k so far in the result itself and inserts: n comparisons when little changes, n * k at worst.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+
+from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.reduction import split_axes
+from runtime.kernels.strided import (
+    advance,
+    argument,
+    device,
+    nest2,
+    nest3,
+    nest_arguments,
+    parameters_at,
+)
+
+_SIZE, _STRIDE = parameters_at(2), parameters_at(2) + 1
+_TOP_K, _TOP_SIZE, _TOP_X, _TOP_VALUES, _TOP_INDICES = range(parameters_at(3), parameters_at(3) + 5)
+
+
+@device
+def _after(a: Any, b: Any) -> bool:
+    """Whether a is larger than b, NaN being the largest."""
+    return a > b or (a != a and b == b)
+
+
+@device
+def _before(a: Any, b: Any) -> bool:
+    """Whether a is smaller than b, NaN being the largest."""
+    return a < b or (b != b and a == a)
+
+
+@device
+def _before_or_nan(a: Any, b: Any) -> bool:
+    """Whether a is smaller than b, NaN being the smallest."""
+    return a < b or (a != a and b == b)
+
+
+@cache
+def arg_kernel(operation: Literal["argmax", "argmin"], last: bool, dtype: str) -> Kernel:
+    """Index of the extreme element; of equals the `last` or the first."""
+    better = _after if operation == "argmax" else _before_or_nan
+
+    @device
+    def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
+        size, stride = argument(row, _SIZE), argument(row, _STRIDE)
+        for i in range(n):
+            source = advance(x, i * sx)
+            best, index = source[0], 0
+            for k in range(1, size):
+                value = source[k * stride]
+                if better(value, best) or (last and not better(best, value)):
+                    best, index = value, k
+            y[i * sy] = index
+
+    return nest2(arg_kernel, row_function, dtype, "int64", operation, last)
+
+
+def arg_calls(
+    operation: Literal["argmax", "argmin"],
+    x: View,
+    y: View,
+    axis: int,
+    *,
+    select_last_index: bool = False,
+) -> list[Call]:
+    """y (i64, with or without the axis) = the index of x's extreme element along `axis`."""
+    if y.size == 0:
+        return []
+    size, stride = x.shape[axis], x.strides[axis]
+    x, y, _ = split_axes(x, y, (axis,))
+    kernel = arg_kernel(operation, select_last_index, x.dtype.name)
+    return [Call(kernel, (*nest_arguments((x, y)), size, stride))]
+
+
+@cache
+def topk_kernel(largest: bool, dtype: str) -> Kernel:
+    """The k first elements in descending (or ascending) order."""
+    precedes = _after if largest else _before
+
+    @device
+    def row_function(
+        row: int, n: int, x: Any, sx: int, v: Any, sv: int, p: Any, sp: int
+    ) -> None:
+        k, size = argument(row, _TOP_K), argument(row, _TOP_SIZE)
+        xs, vs, ps = argument(row, _TOP_X), argument(row, _TOP_VALUES), argument(row, _TOP_INDICES)
+        for i in range(n):
+            source, values, places = advance(x, i * sx), advance(v, i * sv), advance(p, i * sp)
+            for j in range(size):
+                value = source[j * xs]
+                at = min(j, k)  # elements held
+                if at == k and not precedes(value, values[(k - 1) * vs]):
+                    continue
+                at = min(at, k - 1)
+                while at > 0 and precedes(value, values[(at - 1) * vs]):
+                    values[at * vs] = values[(at - 1) * vs]
+                    places[at * ps] = places[(at - 1) * ps]
+                    at -= 1
+                values[at * vs] = value
+                places[at * ps] = j
+
+    return nest3(topk_kernel, row_function, dtype, dtype, "int64", largest)
+
+
+def topk_calls(x: View, values: View, indices: View, axis: int, *, largest: bool = True) -> list[Call]:
+    """values, indices (i64) = the first k elements along `axis` in order; k is values.shape[axis]."""
+    if values.size == 0:
+        return []
+    k, size = values.shape[axis], x.shape[axis]
+    if k > size:
+        raise ValueError(f"topk: k = {k} on an axis of {size} elements")
+    strides = tuple(view.strides[axis] for view in (x, values, indices))
+    views = tuple(view.slice(axis, 0, 1) for view in (x, values, indices))
+    kernel = topk_kernel(largest, np.dtype(x.dtype).name)
+    return [Call(kernel, (*nest_arguments(views), k, size, *strides))]

@@ -1,0 +1,262 @@
+"""The register tile: an MR x NR-vector block of a matrix product, generated as LLVM IR.
+
+    C[i, n] = epilogue(sum over s, k of  A[rows[i] + segments[s] + k] * W[s, k, n])
+
+`rows` and `segments` are tables of byte offsets, and so is the output's.  With them one kernel is a matrix
+product (one segment of K bytes), a 1x1 convolution (the same, rows are pixels), and a K x K convolution of
+any stride, dilation, group and padding: a segment is one contiguous run of the kernel window, the (kw, c)
+taps of a kernel row where these are contiguous, else the channels of one tap.
+
+    one step of the tile                  w0        w1       ...     w(NR-1)        <- one register each
+                              a0 --> | acc 0,0 | acc 0,1 |   ...  | acc 0,NR-1 |
+        4 bytes (or one       a1 --> | acc 1,0 | acc 1,1 |   ...  | acc 1,NR-1 |
+        float) of each row,   ..     |         |         |        |            |
+        in all lanes        a(MR-1) -> acc ... |         |        |            |
+
+The accumulators stay in registers over all segments.  Weights are packed so that the tile reads them
+straight through; L is the number of 32-bit lanes of a register:
+
+    u8 x s8     [N / (NR L)][segment][K / 4][NR][L][4]    a lane sums 4 products per step; K padded with 0,
+                                                          up to 3 activations past K are read and ignored
+    f32 x f32   [N / (NR L)][segment][K][NR][L]           exact K: what lies past it may be a NaN
+
+The instruction sets differ in one step only (`Multiply`):
+
+    avx512_vnni   u8 x s8   vpdpbusd zmm: 64 products
+    avx2          u8 x s8   vpmaddwd ymm on bytes widened to 16 bits: even and odd bytes of the activations
+                            by `and` and shift, so weights lie as [L][taps 0, 2] then [L][taps 1, 3].
+                            (vpmaddubsw would be faster, but its 16-bit sums saturate.)
+    both          f32       vfmadd zmm / ymm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
+from runtime.kernels.isa import AVX2, AVX512_VNNI, Isa
+from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
+
+ElementKind = Literal["u8", "f32"]
+
+_STEP = 4  # bytes of each row per step: four u8 or one float32
+_UNROLL = 4  # steps per iteration: loop control vanishes behind the multiplications
+
+
+class Multiply:
+    """One step of one instruction set: how registers are loaded, multiplied and summed."""
+
+    kind: ElementKind
+    accumulator: Any  # LLVM element type
+    isa: Isa
+
+    @property
+    def lanes(self) -> int:
+        return self.isa.vector_bytes // 4
+
+    def zero(self, e: Emitter) -> Any:
+        return Vector(self.accumulator, self.lanes)([0] * self.lanes)
+
+    def weights(self, e: Emitter, address: Any) -> Any:
+        """One register's worth of packed weights."""
+        raise NotImplementedError
+
+    def activation(self, e: Emitter, address: Any) -> Any:
+        """One step of one row, in all lanes."""
+        raise NotImplementedError
+
+    def from_bytes(self, e: Emitter, value: Any) -> Any:
+        """A register of u8, four per lane, as an activation operand; integers only."""
+        raise NotImplementedError
+
+    def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
+        raise NotImplementedError
+
+    def pack(self, groups: np.ndarray) -> np.ndarray:
+        """Orders weights [..., lanes, taps per step] as `weights` expects them: [..., lanes * taps]."""
+        return groups.reshape(*groups.shape[:-2], -1)
+
+
+class VnniMultiply(Multiply):
+    """vpdpbusd: each lane adds four u8 x s8 products, exactly."""
+
+    kind, accumulator, isa = "u8", I32, AVX512_VNNI
+
+    def weights(self, e: Emitter, address: Any) -> Any:
+        return e.load(address, Vector(I8, 4 * self.lanes))
+
+    def activation(self, e: Emitter, address: Any) -> Any:
+        return self.from_bytes(e, e.splat(e.load(address, I32), self.lanes))
+
+    def from_bytes(self, e: Emitter, value: Any) -> Any:
+        return e.builder.bitcast(value, Vector(I8, 4 * self.lanes))
+
+    def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
+        return e.call("llvm.x86.avx512.vpdpbusd.512", acc.type, acc, activation, weights)
+
+
+class WideningMultiply(Multiply):
+    """vpmaddwd on 16-bit data: each lane adds two products, twice per step, exactly."""
+
+    kind, accumulator, isa = "u8", I32, AVX2
+
+    def weights(self, e: Emitter, address: Any) -> Any:
+        half = Vector(I8, 2 * self.lanes)
+        words = Vector(I16, 2 * self.lanes)
+        return [
+            e.builder.sext(e.load(e.offset(address, part * 2 * self.lanes), half), words)
+            for part in (0, 1)
+        ]
+
+    def activation(self, e: Emitter, address: Any) -> Any:
+        return self.from_bytes(e, e.splat(e.load(address, I32), self.lanes))
+
+    def from_bytes(self, e: Emitter, value: Any) -> Any:
+        words = e.builder.bitcast(value, Vector(I16, 2 * self.lanes))
+        eight = e.constant(I16, [8] * 2 * self.lanes)
+        odd = e.builder.lshr(words, eight)
+        # `words & 0xff` as two shifts: LLVM 22.1 can loop for ever on a broadcast load combined with a
+        # constant splat by a bitwise operation.
+        even = e.builder.lshr(e.builder.shl(words, eight), eight)
+        return [even, odd]
+
+    def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
+        for a, w in zip(activation, weights):
+            acc = e.builder.add(acc, e.call("llvm.x86.avx2.pmadd.wd", acc.type, a, w))
+        return acc
+
+    def pack(self, groups: np.ndarray) -> np.ndarray:
+        even_odd = np.stack([groups[..., 0::2], groups[..., 1::2]], axis=-3)
+        return even_odd.reshape(*groups.shape[:-2], -1)
+
+
+@dataclass(frozen=True)
+class FmaMultiply(Multiply):
+    """A fused multiply-add per lane."""
+
+    isa: Isa
+    kind = "f32"
+    accumulator = F32
+
+    def weights(self, e: Emitter, address: Any) -> Any:
+        return e.load(address, Vector(F32, self.lanes))
+
+    def activation(self, e: Emitter, address: Any) -> Any:
+        return e.splat(e.load(address, F32), self.lanes)
+
+    def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
+        return e.call(f"llvm.fma.v{self.lanes}f32", acc.type, activation, weights, acc)
+
+
+MULTIPLIES: dict[tuple[Isa, ElementKind], Multiply] = {
+    (AVX512_VNNI, "u8"): VnniMultiply(),
+    (AVX512_VNNI, "f32"): FmaMultiply(AVX512_VNNI),
+    (AVX2, "u8"): WideningMultiply(),
+    (AVX2, "f32"): FmaMultiply(AVX2),
+}
+
+TILE_ROWS: dict[tuple[Isa, ElementKind], tuple[int, ...]] = {
+    # The most rows for NR = 1, 2, ... vectors.  Accumulators, weights and one activation fit the registers
+    # (32 zmm, 16 ymm), and there are enough accumulators to hide the latency of a multiplication.
+    (AVX512_VNNI, "u8"): (12, 12, 8, 6),
+    (AVX512_VNNI, "f32"): (12, 12, 8, 6),
+    (AVX2, "u8"): (8, 4),
+    (AVX2, "f32"): (10, 6),
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One register tile: `rows` x (`vectors` * lanes) outputs; `masked` if only some columns are stored."""
+
+    multiply: Multiply
+    rows: int
+    vectors: int
+    masked: bool
+    epilogue: EpilogueCode
+
+    def __str__(self) -> str:
+        m = self.multiply
+        masked = "-masked" if self.masked else ""
+        return f"{m.isa}-{m.kind}-{self.rows}x{self.vectors}{masked}-{self.epilogue}"
+
+    @property
+    def columns(self) -> int:
+        return self.vectors * self.multiply.lanes
+
+    def function(self) -> Any:
+        """The tile as a function that numba kernels call with one tuple of int64:
+
+        (A, W, steps, rows, segments, segment_offsets, block, C, outputs, R, residuals, valid): addresses of
+        activations, packed weights, tables of byte offsets (rows, outputs, residuals: one per tile row) and
+        of the epilogue's block; `steps` per segment; `valid` columns of the panel (masked tiles only).
+        """
+        name = "tile_" + "".join(c if c.isalnum() else "_" for c in str(self))
+        return generated(name, 12, self._emit)
+
+    def _emit(self, e: Emitter, arguments: list[Any]) -> None:
+        a, w, steps, rows, segments, segment_offsets, block, c, outputs, r, residuals, valid = arguments
+        epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, self.multiply.lanes)
+        bias = [epilogue.bias(vector) for vector in range(self.vectors)]
+        row_offsets = self._table(e, rows)
+        iterations = e.builder.sdiv(steps, I64(_UNROLL))
+        rest = e.builder.srem(steps, I64(_UNROLL))
+
+        def segment(index: Any, carried: list[Any]) -> Sequence[Any]:
+            slot = e.offset(segment_offsets, e.builder.mul(index, I64(8)))
+            start = e.builder.add(a, e.load(slot, I64))
+            starts = [e.builder.add(start, row) for row in row_offsets]
+            state = [I64(0), *carried]
+            state = e.loop(iterations, state, lambda _, now: self._steps(e, starts, now, _UNROLL))
+            state = e.loop(rest, state, lambda _, now: self._steps(e, starts, now, 1))
+            return state[1:]
+
+        _, *accumulators = e.loop(segments, [w, *(bias * self.rows)], segment)
+
+        lanes, size = self.multiply.lanes, self.epilogue.output_size
+        masks = [None] * self.vectors
+        if self.masked:
+            masks = [
+                e.first_lanes(e.offset(valid, -lanes * vector), lanes) for vector in range(self.vectors)
+            ]
+        output_offsets = self._table(e, outputs)
+        residual_offsets = self._table(e, residuals) if self.epilogue.residual else []
+        for row in range(self.rows):
+            output = e.builder.add(c, output_offsets[row])
+            residual = e.builder.add(r, residual_offsets[row]) if residual_offsets else None
+            for vector in range(self.vectors):
+                skip = vector * lanes * size
+                epilogue.finish(
+                    accumulators[row * self.vectors + vector],
+                    vector,
+                    e.offset(output, skip),
+                    None if residual is None else e.offset(residual, skip),
+                    masks[vector],
+                )
+
+    def _table(self, e: Emitter, address: Any) -> list[Any]:
+        return [e.load(e.offset(address, 8 * row), I64) for row in range(self.rows)]
+
+    def _steps(self, e: Emitter, starts: list[Any], state: list[Any], count: int) -> list[Any]:
+        """`count` steps; the state is (byte position in the segment, weights, accumulators...)."""
+        position, w, *accumulators = state
+        register = self.multiply.isa.vector_bytes
+        for step in range(count):
+            weights = [
+                self.multiply.weights(e, e.offset(w, (step * self.vectors + vector) * register))
+                for vector in range(self.vectors)
+            ]
+            for row, start in enumerate(starts):
+                address = e.offset(e.builder.add(start, position), step * _STEP)
+                activation = self.multiply.activation(e, address)
+                for vector in range(self.vectors):
+                    index = row * self.vectors + vector
+                    accumulators[index] = self.multiply.accumulate(
+                        e, accumulators[index], activation, weights[vector]
+                    )
+        position = e.offset(position, count * _STEP)
+        return [position, e.offset(w, count * self.vectors * register), *accumulators]

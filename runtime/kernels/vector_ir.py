@@ -1,0 +1,143 @@
+"""Writing vector code as LLVM IR: the few verbs that tile generators need.
+
+A generated function takes and returns plain values, has its own register allocation (it is never inlined)
+and is called from a numba kernel through an intrinsic made by `generated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+F32 = ir.FloatType()
+Vector = ir.VectorType
+
+
+class Emitter:
+    """An IR builder with the verbs of vector code.  Addresses are int64 values, in bytes."""
+
+    def __init__(self, builder: ir.IRBuilder):
+        self.builder = builder
+
+    def call(self, name: str, result: ir.Type, *arguments: Any) -> Any:
+        """Calls an LLVM intrinsic or C function, declared on first use."""
+        module = self.builder.module
+        function = module.globals.get(name)
+        if function is None:
+            kind = ir.FunctionType(result, [argument.type for argument in arguments])
+            function = ir.Function(module, kind, name)
+        return self.builder.call(function, arguments)
+
+    def offset(self, address: Any, more: Any) -> Any:
+        """`address + more`; `more` is a number of bytes or an int64 value."""
+        if isinstance(more, int):
+            if more == 0:
+                return address
+            more = I64(more)
+        return self.builder.add(address, more)
+
+    def pointer(self, address: Any, kind: ir.Type) -> Any:
+        return self.builder.inttoptr(address, kind.as_pointer())
+
+    def load(self, address: Any, kind: ir.Type, align: int = 1) -> Any:
+        value = self.builder.load(self.pointer(address, kind))
+        value.align = align
+        return value
+
+    def store(self, value: Any, address: Any, mask: Any = None) -> None:
+        """Stores a vector; with a mask (`<n x i1>`) only the lanes that are set."""
+        pointer = self.pointer(address, value.type)
+        if mask is None:
+            self.builder.store(value, pointer).align = 1
+            return
+        element = str(value.type.element).replace("float", "f32")
+        name = f"llvm.masked.store.v{value.type.count}{element}.p0"
+        self.call(name, ir.VoidType(), value, pointer, I32(1), mask)
+
+    def splat(self, value: Any, lanes: int) -> Any:
+        """A vector whose lanes all hold `value`."""
+        kind = Vector(value.type, lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self.builder.insert_element(undefined, value, I32(0))
+        return self.shuffle(first, undefined, [0] * lanes)
+
+    def shuffle(self, a: Any, b: Any, indices: Sequence[int]) -> Any:
+        """Lanes picked from the concatenation of two vectors."""
+        order = ir.Constant(Vector(I32, len(indices)), list(indices))
+        return self.builder.shuffle_vector(a, b, order)
+
+    def constant(self, element: ir.Type, values: Sequence[int]) -> Any:
+        return ir.Constant(Vector(element, len(values)), list(values))
+
+    def first_lanes(self, count: Any, lanes: int) -> Any:
+        """The mask of the first `count` (an int64 value, any sign) of `lanes` lanes."""
+        limit = self.splat(self.builder.trunc(count, I32), lanes)
+        return self.builder.icmp_signed("<", self.constant(I32, range(lanes)), limit)
+
+    def loop(
+        self, count: Any, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        """`for i in range(count): carried = body(i, carried)`; returns the last `carried`."""
+        builder = self.builder
+        before = builder.block
+        inside = builder.append_basic_block("loop")
+        after = builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_signed(">", count, I64(0)), inside, after)
+
+        builder.position_at_end(inside)
+        index = builder.phi(I64)
+        inputs = [builder.phi(value.type) for value in carried]
+        outputs = list(body(index, list(inputs)))
+        following = builder.add(index, I64(1))
+        end = builder.block  # the body may have added blocks
+        builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        index.add_incoming(I64(0), before)
+        index.add_incoming(following, end)
+
+        builder.position_at_end(after)
+        results = []
+        for phi, first, output in zip(inputs, carried, outputs):
+            phi.add_incoming(first, before)
+            phi.add_incoming(output, end)
+            result = builder.phi(first.type)
+            result.add_incoming(first, before)
+            result.add_incoming(output, end)
+            results.append(result)
+        return results
+
+
+def generated(name: str, arity: int, emit: Callable[[Emitter, list[Any]], None]) -> Any:
+    """A numba-callable function of `arity` int64 arguments whose body `emit` writes.
+
+    `name` must be unique among the functions of one kernel.
+    """
+
+    def function_of(module: ir.Module) -> ir.Function:
+        function = module.globals.get(name)
+        if function is None:
+            kind = ir.FunctionType(ir.VoidType(), [I64] * arity)
+            function = ir.Function(module, kind, name)
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            function.attributes.add("nounwind")
+            emitter = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
+            emit(emitter, list(function.args))
+            emitter.builder.ret_void()
+        return function
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # The kernel hands over one tuple: an intrinsic has a fixed number of parameters.
+        values = [builder.extract_value(arguments[0], i) for i in range(arity)]
+        builder.call(function_of(builder.module), values)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def call(typingctx: Any, arguments: Any) -> Any:
+        return types.void(types.UniTuple(types.int64, arity)), generate
+
+    return call

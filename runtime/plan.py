@@ -1,0 +1,155 @@
+"""A plan: one program at fixed input sizes, with its arena, ready to run.
+
+Building a plan proves its memory (`verify_plan`), emits the kernel calls of every op and loads
+the kernels they name. Running it copies the inputs into the arena, walks the table of calls
+without returning to Python, and copies the outputs out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from dialects.elements import dtype_of
+from dialects.errors import OctetError
+from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, layout_of
+from dialects.program import body_of, input_names, main_function, output_names, return_of
+from dialects.weights import WeightStore
+from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
+from runtime.executor import Table
+from runtime.kernels.abi import Call
+from runtime.kernels.copy import halo_calls
+from runtime.kernels.isa import Isa
+from runtime.planning.arena import ALIGNMENT
+from runtime.planning.memory import verify_plan
+
+EMISSION_MODULES = (
+    "conversion", "elementwise", "linear", "movement", "normalization", "pooling",
+    "reduction",
+)  # fmt: skip
+
+
+def load_emitters() -> None:
+    """Imports every emission module, which registers its emitters."""
+    for name in EMISSION_MODULES:
+        importlib.import_module(f"runtime.emission.{name}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The kernel calls of one op."""
+
+    op: CallOp
+    calls: tuple[Call, ...]
+
+
+class Plan:
+    """A program at the input sizes its IR says. Not safe for two threads at once."""
+
+    def __init__(self, module: ModuleOp, weights: WeightStore, isa: Isa, shared: dict[str, np.ndarray]):
+        """`shared` holds aligned constants, which plans of one program have in common."""
+        load_emitters()
+        size = verify_plan(module)
+        self.arena_size = size
+        # Slack on both sides: kernels may read, never write, a little past a buffer.
+        self._memory = np.zeros(size + 2 * ALIGNMENT, np.uint8)
+        base = self._memory.ctypes.data
+        memory = Memory(base + (-base % ALIGNMENT), weights, shared)
+        function = main_function(module)
+        self.steps = [
+            Step(op, tuple(emit(op, memory, isa)))
+            for op in body_of(function).ops
+            if isinstance(op, CallOp)
+        ]
+        self._table = Table([call for step in self.steps for call in step.calls])
+        self._inputs = {
+            name: self._window(memory, argument)
+            for name, argument in zip(
+                input_names(function), body_of(function).args, strict=True
+            )
+        }
+        self._outputs = {
+            name: self._window(memory, value)
+            for name, value in zip(
+                output_names(function), return_of(function).operands, strict=True
+            )
+        }
+
+    def _window(self, memory: Memory, value: SSAValue) -> np.ndarray:
+        """A numpy array over a buffer's interior."""
+        view = memory.view(value)
+        return np.lib.stride_tricks.as_strided(
+            self._memory[view.address - self._memory.ctypes.data :][
+                : max(1, view.size) * view.dtype.itemsize
+            ].view(view.dtype),
+            view.shape,
+            view.byte_strides,
+        )
+
+    def write_inputs(self, feeds: Mapping[str, np.ndarray]) -> None:
+        for name, window in self._inputs.items():
+            window[...] = feeds[name]
+
+    def read_outputs(self) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(window).copy() for name, window in self._outputs.items()}
+
+    def execute(self, threads: int = 1) -> None:
+        """Runs all kernels on what is in the arena."""
+        self._table.run(threads)
+
+    def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
+        self.write_inputs(feeds)
+        self.execute(threads)
+        return self.read_outputs()
+
+    def time_steps(self, feeds: Mapping[str, np.ndarray], repeats: int) -> list[float]:
+        """Median seconds of each step, each run alone `repeats` times, in program order."""
+        tables = [Table(step.calls) for step in self.steps]
+        times = np.zeros((repeats, len(tables)))
+        for repeat in range(repeats):
+            self.write_inputs(feeds)
+            for index, table in enumerate(tables):
+                start = time.perf_counter()
+                table.run()
+                times[repeat, index] = time.perf_counter() - start
+        return [float(value) for value in np.median(times, axis=0)]
+
+
+def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
+    """The kernel calls of one op, halos of its results included."""
+    emitter = EMITTERS.get(op.callee.data)
+    if emitter is None:
+        raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
+    try:
+        calls = emitter(CallSite(op, memory, isa))
+    except ValueError as error:
+        raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
+    for result in op.results:
+        calls = [*calls, *_fill_halo(result, memory)]
+    return calls
+
+
+def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:
+    """Fills the border that convolutions will read with what stands for zero."""
+    halo = layout_of(value).halo_widths
+    if not halo:
+        return []
+    view = memory.view(value)
+    params = quantization_of(value)
+    zero = 0 if params is None else params.scalars("a padded buffer")[1]
+    if len(halo) == 2:
+        view, halo = view.expand_dims(2), (0, halo[0], 0, halo[1])
+    top, left, bottom, right = halo
+    return halo_calls(view, (top, left, bottom, right), zero)
+
+
+def element_bytes(value: SSAValue) -> int:
+    """Bytes of a buffer's interior."""
+    return int(np.prod(buffer_shape(value))) * dtype_of(buffer_element(value)).itemsize
+

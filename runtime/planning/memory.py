@@ -1,0 +1,170 @@
+"""Plans the memory of a program at the `kernel` stage.
+
+The IR carries the plan: every buffer's type ends with its offset, `at = 4096`. Views share the
+offset of what they view; constants are not in the arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import FunctionType, ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from dialects.elements import dtype_of
+from dialects.errors import OctetError
+from dialects.kernel.ops import (
+    CallOp,
+    ConstantOp,
+    ViewOp,
+    buffer_element,
+    buffer_shape,
+    buffer_type,
+    layout_of,
+)
+from dialects.program import body_of, input_names, main_function
+from dialects.shapes import Shape
+from runtime.planning.arena import SLACK, Buffer, arena_size, check, place
+
+
+@dataclass
+class _Life:
+    first: int
+    last: int
+
+
+def storage_of(value: SSAValue) -> SSAValue:
+    """The buffer whose memory a value is: itself, or what a view views."""
+    while isinstance(value.owner, ViewOp):
+        value = value.owner.x
+    return value
+
+
+def buffer_bytes(value: SSAValue) -> int:
+    """Bytes of a buffer with its halo and the slack that kernels may read past its end."""
+    elements = layout_of(value).elements(buffer_shape(value))
+    return elements * dtype_of(buffer_element(value)).itemsize + SLACK
+
+
+def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
+    """All buffers of the arena with their lifetimes, in program order.
+
+    Step 0 fills the inputs, step i is the i-th op, and outputs live to the end.
+    """
+    block = body_of(function)
+    lives: dict[SSAValue, _Life] = {argument: _Life(0, 0) for argument in block.args}
+    ops = list(block.ops)
+    for step, op in enumerate(ops, start=1):
+        for operand in op.operands:
+            storage = storage_of(operand)
+            if isinstance(storage.owner, ConstantOp):
+                continue
+            lives[storage].last = len(ops) + 1 if isinstance(op, ReturnOp) else step
+        if isinstance(op, CallOp):
+            for result in op.results:
+                lives[result] = _Life(step, step)
+    values = list(lives)
+    buffers = [
+        Buffer(_describe(value), buffer_bytes(value), life.first, life.last)
+        for value, life in lives.items()
+    ]
+    return values, buffers
+
+
+def _describe(value: SSAValue) -> str:
+    if isinstance(value, BlockArgument):
+        return f"of input {value.index}"
+    return f"of {value.owner.source_name}" if isinstance(value.owner, CallOp) else "of a view"
+
+
+def plan_memory(module: ModuleOp) -> int:
+    """Gives every buffer its offset and returns the arena's size in bytes.
+
+    The plan is proved before it is written into the IR.
+    """
+    function = main_function(module)
+    values, buffers = buffers_of(function)
+    offsets = place(buffers)
+    size = arena_size(buffers, offsets)
+    check(buffers, offsets, size)
+    by_value = dict(zip(values, offsets, strict=True))
+    for value in _all_buffers(function):
+        offset = by_value[storage_of(value)]
+        _retype(value, buffer_shape(value), offset)
+    _update_signature(function)
+    return size
+
+
+def verify_plan(module: ModuleOp) -> int:
+    """Proves the offsets that stand in the IR and returns the arena's size.
+
+    Raises OctetError if a buffer has no offset, overlaps another, or a view has strayed.
+    """
+    function = main_function(module)
+    values, buffers = buffers_of(function)
+    offsets: list[int] = []
+    for value, buffer in zip(values, buffers, strict=True):
+        offset = layout_of(value).offset
+        if offset is None:
+            raise OctetError(f"memory plan: buffer {buffer.name} has no offset; run plan-memory")
+        offsets.append(offset)
+    size = arena_size(buffers, offsets)
+    check(buffers, offsets, size)
+    return size
+
+
+def resize_program(module: ModuleOp, shapes: Mapping[str, Shape]) -> None:
+    """Changes the sizes of a lowered program's inputs and infers all others anew, in place.
+
+    Raises OctetError when an op does not accept the new sizes. Offsets must be planned again.
+    """
+    function = main_function(module)
+    block = body_of(function)
+    for name, argument in zip(input_names(function), block.args, strict=True):
+        _retype(argument, shapes[name], None)
+    for op in block.ops:
+        if isinstance(op, ConstantOp | ReturnOp):
+            continue
+        if not isinstance(op, CallOp | ViewOp):
+            raise OctetError(f"{op.name} is not lowered; run the kernel stage")
+        for result, shape in zip(op.results, _infer(op), strict=True):
+            _retype(result, shape, None)
+    _update_signature(function)
+
+
+def _infer(op: CallOp | ViewOp) -> Sequence[Shape]:
+    shapes = [buffer_shape(operand) for operand in op.operands]
+    try:
+        return op.infer_shapes(shapes)
+    except OctetError as error:
+        name = op.source_name if isinstance(op, CallOp) else "a reshape"
+        raise OctetError(f"{name} does not fit the new input sizes: {error}") from error
+
+
+def _all_buffers(function: FuncOp) -> list[SSAValue]:
+    block = body_of(function)
+    results = [
+        result
+        for op in block.ops
+        if isinstance(op, CallOp | ViewOp)
+        for result in op.results
+        if not isinstance(storage_of(result).owner, ConstantOp)
+    ]
+    return [*block.args, *results]
+
+
+def _retype(value: SSAValue, shape: Shape, offset: int | None) -> None:
+    value._type = buffer_type(  # pyright: ignore[reportPrivateUsage] - xDSL's own idiom
+        buffer_element(value), shape, layout_of(value).placed_at(offset)
+    )
+
+
+def _update_signature(function: FuncOp) -> None:
+    block = body_of(function)
+    terminator: Operation | None = block.last_op
+    assert terminator is not None
+    function.function_type = FunctionType.from_lists(
+        [argument.type for argument in block.args], [value.type for value in terminator.operands]
+    )

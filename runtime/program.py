@@ -1,0 +1,230 @@
+"""A compiled program: runs for any batch size, from any number of Python threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from dialects.elements import dtype_of
+from dialects.errors import OctetError
+from dialects.kernel.ops import buffer_element, buffer_shape
+from dialects.program import (
+    FIXED_SHAPE,
+    body_of,
+    input_names,
+    main_function,
+    output_names,
+    return_of,
+)
+from dialects.shapes import Shape
+from dialects.weights import WeightStore
+from runtime.artifact import load_artifact, save_artifact
+from runtime.kernels.isa import Isa, best_isa, host_isas, isa_named
+from runtime.plan import Plan, element_bytes
+from runtime.planning.memory import plan_memory, resize_program
+
+MAX_PLANS = 16
+"""Plans kept for other input sizes; the oldest is dropped first."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, default shape and element type of an input or output."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What one op of a program cost."""
+
+    layer: str
+    kernel: str
+    precision: str
+    seconds: float
+    bytes: int
+
+
+class Program:
+    """A program at the `kernel` stage, with its weights.
+
+    Run with other input sizes, it is planned anew (shapes inferred, memory placed and proved),
+    not recompiled; plans are kept. `isa` chooses the kernels; by default the best that this
+    machine has, within what the program was compiled for.
+    """
+
+    def __init__(
+        self,
+        module: ModuleOp,
+        weights: WeightStore,
+        manifest: Mapping[str, Any],
+        isa: str | None = None,
+    ):
+        self.module = module
+        self.weights = weights
+        self.manifest = dict(manifest)
+        self.isa = _choose_isa(isa or self.manifest.get("isa"))
+        function = main_function(module)
+        self.inputs = [
+            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
+            for name, value in zip(input_names(function), body_of(function).args, strict=True)
+        ]
+        self.outputs = [
+            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
+            for name, value in zip(output_names(function), return_of(function).operands, strict=True)
+        ]
+        self._constants: dict[str, np.ndarray] = {}
+        self._idle: dict[tuple[Shape, ...], list[Plan]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_module(
+        cls,
+        module: ModuleOp,
+        weights: WeightStore,
+        manifest: Mapping[str, Any],
+        isa: str | None = None,
+    ) -> Program:
+        return cls(module, weights, manifest, isa)
+
+    @classmethod
+    def load(cls, path: str | Path, isa: str | None = None) -> Program:
+        """Reads a .octet file. Raises OctetError if it is damaged or was edited."""
+        module, weights, manifest = load_artifact(Path(path))
+        return cls(module, weights, manifest, isa)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a .octet file; the same program gives the same bytes."""
+        save_artifact(Path(path), self.module, self.weights, self.manifest)
+
+    def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
+        """Outputs by name for inputs by name, of any batch size the program's ops accept."""
+        checked = self._check(feeds)
+        plan = self._take(tuple(checked[spec.name].shape for spec in self.inputs))
+        try:
+            return plan.run(checked, threads)
+        finally:
+            self._give_back(plan, checked)
+
+    def benchmark(
+        self, feeds: Mapping[str, np.ndarray], *, threads: int = 1, seconds: float = 1.0
+    ) -> list[float]:
+        """Latencies in seconds of repeated runs over about `seconds`, after a warm-up."""
+        times: list[float] = []
+        for _ in range(3):
+            self.run(feeds, threads)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(times) < 5:
+            start = time.perf_counter()
+            self.run(feeds, threads)
+            times.append(time.perf_counter() - start)
+        return times
+
+    def profile(self, feeds: Mapping[str, np.ndarray], repeats: int = 20) -> list[StepProfile]:
+        """Each op's median time on one thread."""
+        checked = self._check(feeds)
+        plan = self._take(tuple(checked[spec.name].shape for spec in self.inputs))
+        try:
+            plan.run(checked)
+            times = plan.time_steps(checked, repeats)
+        finally:
+            self._give_back(plan, checked)
+        return [
+            StepProfile(
+                layer=step.op.layer.data if step.op.layer is not None else "",
+                kernel=step.op.callee.data,
+                precision=str(step.op.precision.data) if step.op.precision is not None else "",
+                seconds=seconds,
+                bytes=sum(element_bytes(v) for v in (*step.op.operands, *step.op.results)),
+            )
+            for step, seconds in zip(plan.steps, times, strict=True)
+        ]
+
+    @property
+    def arena_size(self) -> int:
+        """Bytes of activations memory at the default input sizes."""
+        shapes = tuple(spec.shape for spec in self.inputs)
+        plan = self._take(shapes)
+        self._idle.setdefault(shapes, []).append(plan)
+        return plan.arena_size
+
+    # --- inputs -----------------------------------------------------------------------------
+
+    def _check(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = [spec.name for spec in self.inputs]
+        unknown = sorted(set(feeds) - set(names))
+        missing = [name for name in names if name not in feeds]
+        if unknown or missing:
+            raise OctetError(
+                f"inputs do not match: missing {missing}, unknown {unknown}; the program takes "
+                f"{names}"
+            )
+        checked: dict[str, np.ndarray] = {}
+        for spec in self.inputs:
+            array = np.asarray(feeds[spec.name])
+            if array.dtype != spec.dtype:
+                raise OctetError(f"input '{spec.name}' should be {spec.dtype}, got {array.dtype}")
+            if array.ndim != len(spec.shape):
+                raise OctetError(
+                    f"input '{spec.name}' should have {len(spec.shape)} dimensions like "
+                    f"{list(spec.shape)}, got {list(array.shape)}"
+                )
+            checked[spec.name] = array
+        return checked
+
+    # --- plans ------------------------------------------------------------------------------
+
+    def _take(self, shapes: tuple[Shape, ...]) -> Plan:
+        with self._lock:
+            idle = self._idle.get(shapes)
+            if idle:
+                return idle.pop()
+        return self._build(shapes)
+
+    def _give_back(self, plan: Plan, feeds: Mapping[str, np.ndarray]) -> None:
+        shapes = tuple(feeds[spec.name].shape for spec in self.inputs)
+        with self._lock:
+            self._idle.setdefault(shapes, []).append(plan)
+            while len(self._idle) > MAX_PLANS:
+                del self._idle[next(iter(self._idle))]
+
+    def _build(self, shapes: tuple[Shape, ...]) -> Plan:
+        module = self.module
+        if shapes != tuple(spec.shape for spec in self.inputs):
+            reason = module.attributes.get(FIXED_SHAPE)
+            if isinstance(reason, StringAttr):
+                raise OctetError(
+                    f"this program runs only with inputs of "
+                    f"{[list(spec.shape) for spec in self.inputs]}: {reason.data}; compile it "
+                    "again with --shape"
+                )
+            module = cast(ModuleOp, module.clone())
+            named = zip((spec.name for spec in self.inputs), shapes, strict=True)
+            resize_program(module, dict(named))
+            plan_memory(module)
+        with self._lock:
+            return Plan(module, self.weights, self.isa, self._constants)
+
+
+def _choose_isa(name: str | None) -> Isa:
+    if name is None or name == "host":
+        return best_isa()
+    try:
+        isa = isa_named(name)
+    except ValueError as error:
+        raise OctetError(str(error)) from error
+    if isa not in host_isas():
+        raise OctetError(
+            f"the program wants {isa.name} kernels, which this machine cannot run; it has "
+            f"{', '.join(known.name for known in host_isas())} (choose with --isa)"
+        )
+    return isa
