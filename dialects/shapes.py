@@ -13,6 +13,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dialects.errors import OctetError
 
 Shape = tuple[int, ...]
@@ -291,7 +293,7 @@ def slice_range(size: int, start: int, end: int, step: int) -> range:
         end += size
     if step > 0:
         return range(min(max(start, 0), size), min(max(end, 0), size), step)
-    return range(min(max(start, -1), size - 1), min(max(end, -1), size - 1), step)
+    return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
 def slice(  # noqa: A001 - named as the op
@@ -342,9 +344,10 @@ def resize(
         extent = [roi[len(x) + i] - roi[i] for i in range(len(x))]
     else:
         extent = [1.0] * len(x)
+    # In float32, as runtimes of ONNX compute it: 10 * 0.7 is 7 there, but 6.99.. in float64.
     return [
         tuple(
-            math.floor(size * part * scale)
+            math.floor(np.float32(size) * np.float32(part) * np.float32(scale))
             for size, part, scale in zip(x, extent, scales, strict=True)
         )
     ]

@@ -8,6 +8,38 @@ from importlib import import_module
 from xdsl.passes import ModulePass
 
 PASSES: dict[str, tuple[str, str]] = {
+    # simplify
+    "fold-batch-norm": ("passes.simplify.fold_batch_norm", "FoldBatchNormPass"),
+    "fold-bias": ("passes.simplify.fold_bias", "FoldBiasPass"),
+    "fold-constants": ("passes.simplify.fold_constants", "FoldConstantsPass"),
+    "fold-scale": ("passes.simplify.fold_scale", "FoldScalePass"),
+    "fuse-activation": ("passes.simplify.fuse_activation", "FuseActivationPass"),
+    "fuse-residual": ("passes.simplify.fuse_residual", "FuseResidualPass"),
+    "lower-batch-norm": ("passes.simplify.lower_batch_norm", "LowerBatchNormPass"),
+    "merge-pads": ("passes.simplify.merge_pads", "MergePadsPass"),
+    "recognize-gelu": ("passes.simplify.recognize_gelu", "RecognizeGeluPass"),
+    "recognize-hard-sigmoid": ("passes.simplify.recognize_hard_sigmoid", "RecognizeHardSigmoidPass"),
+    "recognize-hard-swish": ("passes.simplify.recognize_hard_swish", "RecognizeHardSwishPass"),
+    "recognize-layer-norm": ("passes.simplify.recognize_layer_norm", "RecognizeLayerNormPass"),
+    "recognize-silu": ("passes.simplify.recognize_silu", "RecognizeSiluPass"),
+    "recognize-softmax": ("passes.simplify.recognize_softmax", "RecognizeSoftmaxPass"),
+    "recognize-squeeze-excite": (
+        "passes.simplify.recognize_squeeze_excite",
+        "RecognizeSqueezeExcitePass",
+    ),
+    "sink-transposes": ("passes.simplify.sink_transposes", "SinkTransposesPass"),
+    # calibrate
+    "calibrate": ("passes.calibrate.calibrate", "Calibrate"),
+    # placement
+    "place-precision": ("passes.placement.place_precision", "PlacePrecision"),
+    # quantize
+    "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdq"),
+    "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdq"),
+    "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdq"),
+    "unify-scales": ("passes.quantize.unify_scales", "UnifyScales"),
+    # integer
+    "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTable"),
+    "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOps"),
     # kernel
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayout"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernel"),

@@ -28,6 +28,7 @@ class Numerics(enum.Enum):
 
     EXACT = "not at all"
     ROUNDING = "by float32 rounding"
+    ONE_STEP = "by at most one step of the results that are quantized"
     QUANTIZES = "by quantization"
 
 

@@ -16,7 +16,7 @@ from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp, Quantization, element_of_value, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import BinaryOp
-from dialects.nn.movement import ResizeOp
+from dialects.nn.movement import PadOp, ResizeOp
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 
 Source = Operation | None
@@ -45,6 +45,15 @@ def moves_data(op: Operation) -> bool:
     if isinstance(op, ResizeOp) and op.mode.data != "nearest":
         return False
     return bool(data_operands(op))
+
+
+def fill_value(op: NnOp) -> float | None:
+    """The real number a movement op puts where its operand has no element, or None."""
+    if isinstance(op, PadOp) and op.mode.data == "constant":
+        return op.value.value.data
+    if isinstance(op, ResizeOp):
+        return op.extrapolation_value.value.data
+    return None
 
 
 def sources(value: SSAValue) -> list[Source]:

@@ -4,8 +4,8 @@
     index     the address of each row
     walker    for each row: call its function with (row, thread, threads); then wait for the others
 
-One thread walks in the caller; further ones are kept in a pool and walk the same rows, each with its own
-thread index.  The walker is a compiled C function, called without the interpreter lock.
+One thread walks in the caller; further ones are kept in a pool and walk the same rows, each with
+its own thread index.  The walker is a compiled C function, called without the interpreter lock.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def run_calls(calls: Sequence[Call], threads: int = 1) -> None:
 
 
 class _Pool:
-    """Threads that wait for a walker to run.  One parallel run at a time: runs wait for all their threads."""
+    """Threads waiting for a walker to run.  One parallel run at a time: each needs them all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class _Pool:
             for inbox in self._inboxes[: threads - 1]:
                 inbox.put((walk, row, threads))
             walk(row, 0, threads)
-            # After the last barrier a worker may still be reading the table: wait until it has left.
+            # After the last barrier a worker may still read the table: wait until it has left.
             for _ in range(threads - 1):
                 self._done.get()
 

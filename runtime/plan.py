@@ -25,13 +25,14 @@ from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
 from runtime.executor import Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
+from runtime.kernels.gather import bad_index
 from runtime.kernels.isa import Isa
 from runtime.planning.arena import ALIGNMENT
 from runtime.planning.memory import verify_plan
 
 EMISSION_MODULES = (
-    "conversion", "elementwise", "linear", "movement", "normalization", "pooling",
-    "reduction",
+    "conversion", "dynamic", "elementwise", "linear", "movement", "normalization", "pooling",
+    "reduction", "resampling",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class Plan:
             for op in body_of(function).ops
             if isinstance(op, CallOp)
         ]
+        self._gathers = [step for step in self.steps if step.op.callee.data == "gather"]
         self._table = Table([call for step in self.steps for call in step.calls])
         self._inputs = {
             name: self._window(memory, argument)
@@ -97,11 +99,18 @@ class Plan:
             window[...] = feeds[name]
 
     def read_outputs(self) -> dict[str, np.ndarray]:
-        return {name: np.ascontiguousarray(window).copy() for name, window in self._outputs.items()}
+        return {name: np.array(window, order="C") for name, window in self._outputs.items()}
 
     def execute(self, threads: int = 1) -> None:
-        """Runs all kernels on what is in the arena."""
+        """Runs all kernels on what is in the arena. Raises OctetError for a bad gather index."""
         self._table.run(threads)
+        for step in self._gathers:
+            if (bad := bad_index(step.calls)) is not None:
+                raise OctetError(
+                    f"{step.op.source_name}: index {bad[0]} lies outside of "
+                    f"{list(buffer_shape(step.op.inputs[0]))} along axis "
+                    f"{step.op.values()['axis']}"
+                )
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
         self.write_inputs(feeds)

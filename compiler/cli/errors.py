@@ -7,6 +7,10 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xdsl.utils.exceptions import ParseError
 
 DEBUG_FLAG = "--debug"
 
@@ -69,18 +73,10 @@ def describe(error: BaseException) -> str:
             )
 
 
-def _parse_error(error: object) -> str:
-    """`file:line:column: message`, from an xDSL ParseError."""
-    from xdsl.utils.exceptions import ParseError
-
-    assert isinstance(error, ParseError)
-    span = error.span
-    lines = span.get_lines_containing()
-    if lines is None:
-        return error.msg
-    text, offset, number = lines
-    column = span.start - offset + 1
-    return f"{span.input.name}:{number}:{column}: {error.msg.strip()}"
+def _parse_error(error: ParseError) -> str:
+    """`file:line:column: message`, without the excerpt xDSL draws below."""
+    location = error.span.get_location()
+    return f"{location}: {error.msg.strip()}"
 
 
 def _os_error(error: OSError) -> str:

@@ -72,8 +72,10 @@ def instruments_of(args: argparse.Namespace, timing: Timing) -> list[Instrument]
 
 
 def _instruments(args: argparse.Namespace, timing: Timing) -> Iterator[Instrument]:
-    flags = () if args.verify_each is None else (f"--verify-each={args.verify_each}",)
-    yield CrashReproducer(args.crash_reproducer, flags)
+    flags = [f"--verify-each={args.verify_each}"] if args.verify_each else []
+    if getattr(args, "hardware", None):  # octet-opt's; `compile` writes it into the module
+        flags.append(f"--hardware={args.hardware}")
+    yield CrashReproducer(args.crash_reproducer, tuple(flags))
     if args.verify_each == "numeric":
         yield VerifyNumerics()
     if args.verify_each is not None:

@@ -10,9 +10,9 @@ from typing import TextIO
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from compiler.module_files import print_module
 from compiler.pipeline import Instrument, print_pass
 from dialects.context import OctetContext
+from runtime.artifact import program_text
 
 
 @dataclass
@@ -29,12 +29,12 @@ class PrintIr(Instrument):
 
     def before(self, module_pass: ModulePass, ctx: OctetContext, module: ModuleOp) -> None:
         if self.changed:
-            self._before = print_module(module)
+            self._before = program_text(module)
 
     def after(self, module_pass: ModulePass, ctx: OctetContext, module: ModuleOp) -> None:
         if self.only is not None and module_pass.name not in self.only:
             return
-        text = print_module(module)
+        text = program_text(module)
         if self.changed and text == self._before:
             return
         self.stream.write(f"// -----// IR Dump After {print_pass(module_pass)} //----- //\n{text}")

@@ -19,10 +19,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from compiler.errors import InternalCompilerError
-from compiler.module_files import handles_of, print_module, write_program_text
+from compiler.module_files import write_program_text
 from compiler.pipeline import Instrument, first_line, print_pass
 from dialects.context import OctetContext
 from dialects.errors import OctetError
+from runtime.artifact import program_text, weight_digests
 
 HEADER = "// configuration: "
 
@@ -62,8 +63,6 @@ def write_reproducer(
 ) -> None:
     """Writes the file, the weights and the calibration batch that make `module_pass` fail."""
     arguments = [f"--pass-pipeline=builtin.module({print_pass(module_pass)})", *flags]
-    if ctx.target is not None:
-        arguments.append(f"--hardware={ctx.target.name}")
     if ctx.calibration_data is not None:
         batch = path.with_suffix(".npz")
         np.savez(batch, **dict(next(iter(ctx.calibration_data()))))  # pyright: ignore[reportArgumentType]
@@ -71,9 +70,9 @@ def write_reproducer(
     text = (
         f"{HEADER}{shlex.join(arguments)}\n"
         f"// failed: {first_line(error)}\n"
-        f"{print_module(module)}"
+        f"{program_text(module)}"
     )
-    held = [handle for handle in handles_of(module) if handle in ctx.weights]
+    held = [handle for handle in weight_digests(module) if handle in ctx.weights]
     write_program_text(text, held, ctx.weights, path)
 
 

@@ -38,6 +38,19 @@ class BinaryOp(NnOp):
     result = result_def(TensorType)
 
 
+class BinaryOpWithIdentity(BinaryOp, HasFolderInterface):
+    """A binary op that gives back its left operand when the right one is RIGHT_IDENTITY."""
+
+    RIGHT_IDENTITY: ClassVar[float]
+    LEFT_IDENTITY: ClassVar[float | None] = None
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        from dialects.nn.canonicalization import without_identity
+
+        value = without_identity(self, self.RIGHT_IDENTITY, self.LEFT_IDENTITY)
+        return None if value is None else (value,)
+
+
 class ComparisonOp(BinaryOp):
     """A binary op with a boolean result."""
 
@@ -48,7 +61,7 @@ class ComparisonOp(BinaryOp):
 
 
 @irdl_op_definition
-class ReluOp(UnaryOp, HasFolderInterface):
+class ReluOp(UnaryOp, HasFolderInterface, HasCanonicalizationPatternsInterface):
     """`max(x, 0)`."""
 
     name = "nn.relu"
@@ -56,6 +69,12 @@ class ReluOp(UnaryOp, HasFolderInterface):
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         """`relu(relu(x))` is `relu(x)`."""
         return (self.x,) if isinstance(self.x.owner, ReluOp) else None
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import ComposeClips
+
+        return (ComposeClips(),)
 
 
 @irdl_op_definition
@@ -68,9 +87,9 @@ class ClipOp(UnaryOp, HasCanonicalizationPatternsInterface):
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
-        from dialects.nn.canonicalization import ClipToRelu
+        from dialects.nn.canonicalization import ClipToRelu, ComposeClips
 
-        return (ClipToRelu(),)
+        return (ClipToRelu(), ComposeClips())
 
 
 @irdl_op_definition
@@ -165,13 +184,25 @@ class LogOp(UnaryOp):
 
 
 @irdl_op_definition
-class NegOp(UnaryOp):
+class NegOp(UnaryOp, HasFolderInterface):
     name = "nn.neg"
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        """`neg(neg(x))` is `x`."""
+        inner = self.x.owner
+        if not isinstance(inner, NegOp) or inner.x.type != self.result.type:
+            return None
+        return (inner.x,)
 
 
 @irdl_op_definition
-class AbsOp(UnaryOp):
+class AbsOp(UnaryOp, HasFolderInterface):
     name = "nn.abs"
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        """`abs(abs(x))` is `abs(x)`."""
+        same = isinstance(self.x.owner, AbsOp) and self.x.type == self.result.type
+        return (self.x,) if same else None
 
 
 @irdl_op_definition
@@ -202,11 +233,18 @@ class SignOp(UnaryOp):
 
 
 @irdl_op_definition
-class NotOp(UnaryOp):
+class NotOp(UnaryOp, HasFolderInterface):
     """Logical negation of booleans."""
 
     name = "nn.not"
     QUANTIZATION: ClassVar = Quantization.FLOAT
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        """`not(not(x))` is `x`."""
+        inner = self.x.owner
+        if not isinstance(inner, NotOp) or inner.x.type != self.result.type:
+            return None
+        return (inner.x,)
 
 
 @irdl_op_definition
@@ -252,43 +290,69 @@ class CastOp(NnOp, HasFolderInterface):
 
 
 @irdl_op_definition
-class AddOp(BinaryOp):
+class AddOp(BinaryOpWithIdentity):
     name = "nn.add"
+    RIGHT_IDENTITY: ClassVar = -0.0
+    LEFT_IDENTITY: ClassVar = -0.0
     QUANTIZATION: ClassVar = Quantization.COMPUTES
 
 
 @irdl_op_definition
-class SubOp(BinaryOp):
+class SubOp(BinaryOpWithIdentity):
     name = "nn.sub"
+    RIGHT_IDENTITY: ClassVar = 0.0
     QUANTIZATION: ClassVar = Quantization.COMPUTES
 
 
 @irdl_op_definition
-class MulOp(BinaryOp):
+class MulOp(BinaryOpWithIdentity):
     name = "nn.mul"
+    RIGHT_IDENTITY: ClassVar = 1.0
+    LEFT_IDENTITY: ClassVar = 1.0
     QUANTIZATION: ClassVar = Quantization.COMPUTES
 
 
 @irdl_op_definition
-class DivOp(BinaryOp):
+class DivOp(BinaryOpWithIdentity):
     """Integers divide toward zero."""
 
     name = "nn.div"
+    RIGHT_IDENTITY: ClassVar = 1.0
 
 
 @irdl_op_definition
-class PowOp(BinaryOp):
+class ModOp(BinaryOp):
+    """The remainder: integers take the divisor's sign, floats the dividend's."""
+
+    name = "nn.mod"
+
+
+@irdl_op_definition
+class PowOp(BinaryOpWithIdentity):
     name = "nn.pow"
+    RIGHT_IDENTITY: ClassVar = 1.0
 
 
 @irdl_op_definition
-class MinOp(BinaryOp):
+class MinOp(BinaryOp, HasCanonicalizationPatternsInterface):
     name = "nn.min"
 
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import BoundToClip
+
+        return (BoundToClip(),)
+
 
 @irdl_op_definition
-class MaxOp(BinaryOp):
+class MaxOp(BinaryOp, HasCanonicalizationPatternsInterface):
     name = "nn.max"
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import BoundToClip
+
+        return (BoundToClip(),)
 
 
 @irdl_op_definition
@@ -358,7 +422,7 @@ UNARY_OPS = (
     SignOp, NotOp,
 )  # fmt: skip
 BINARY_OPS = (
-    AddOp, SubOp, MulOp, DivOp, PowOp, MinOp, MaxOp, PReluOp, EqualOp, LessOp, LessEqualOp,
+    AddOp, SubOp, MulOp, DivOp, ModOp, PowOp, MinOp, MaxOp, PReluOp, EqualOp, LessOp, LessEqualOp,
     GreaterOp, GreaterEqualOp, AndOp, OrOp, XorOp,
 )  # fmt: skip
 ELEMENTWISE_OPS = (*UNARY_OPS, *BINARY_OPS, LookupOp, CastOp, WhereOp)

@@ -66,6 +66,7 @@ class ConvTransposeOp(NnOp):
     """Transposed convolution of `x` [N, C, ..] with `weight` [C, O / groups, ..]."""
 
     name = "nn.conv_transpose"
+    WEIGHT_AXES: ClassVar = {"weight": 1, "bias": 0}
     SHAPE_RULE: ClassVar = staticmethod(shapes.conv_transpose)
 
     x = operand_def(TensorType)

@@ -83,7 +83,7 @@ class TransposeOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
 
 
 @irdl_op_definition
-class ConcatOp(MovementOp, HasFolderInterface):
+class ConcatOp(MovementOp, HasFolderInterface, HasCanonicalizationPatternsInterface):
     """Joins its operands along `axis`."""
 
     name = "nn.concat"
@@ -96,6 +96,12 @@ class ConcatOp(MovementOp, HasFolderInterface):
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         return (self.inputs[0],) if len(self.inputs) == 1 else None
 
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import FlattenConcat
+
+        return (FlattenConcat(),)
+
     def verify_(self) -> None:
         if not self.inputs:
             raise VerifyException(f"{self.source_name}: nn.concat needs at least one operand")
@@ -103,7 +109,7 @@ class ConcatOp(MovementOp, HasFolderInterface):
 
 
 @irdl_op_definition
-class SliceOp(FoldsWhenIdentity):
+class SliceOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
     """`x[start:end:step]` in every dimension (ONNX Slice clamping)."""
 
     name = "nn.slice"
@@ -117,6 +123,12 @@ class SliceOp(FoldsWhenIdentity):
 
     def moves_nothing(self) -> bool:
         return set(self.steps.get_values()) <= {1} and super().moves_nothing()
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from dialects.nn.canonicalization import ComposeSlices
+
+        return (ComposeSlices(),)
 
 
 @irdl_op_definition

@@ -14,8 +14,7 @@ def absorb(into: NnOp, *ops: NnOp) -> None:
     written for `Relu_3` still holds after that ReLU was fused into `Conv_2`.
     """
     own = into.layer.data if into.layer is not None else None
-    names = into.names[1:] if own is not None else into.names
-    collected = dict.fromkeys((*names, *(name for op in ops for name in op.names)))
-    collected.pop(own, None)
-    if collected:
-        into.absorbed = ArrayAttr([StringAttr(name) for name in collected])
+    everything = (*into.names, *(name for op in ops for name in op.names))
+    names = [name for name in dict.fromkeys(everything) if name != own]
+    if names:
+        into.absorbed = ArrayAttr([StringAttr(name) for name in names])

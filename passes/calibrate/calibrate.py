@@ -1,15 +1,4 @@
-"""Runs the program on calibration data and writes the range of every float value.
-
-    func.func @main(%x : tensor<1x3x8x8xf32> {nn.name = "image"})
-      %y = nn.conv %x, %w <..> {layer = "stem"} : ..
-  becomes
-    func.func @main(%x : tensor<1x3x8x8xf32> {nn.name = "image", nn.range = array<f64: -1.0, 1.0>})
-      %y = nn.conv %x, %w <..> {layer = "stem", range = array<f64: 0.0, 5.25>} : ..
-
-Every range holds 0. Constants get none (their contents are known), nor do integers, booleans,
-and values that the model quantizes itself: their parameters are fixed. A value that takes on
-infinities it was given (an attention mask of -inf) gets none either, and cannot become int8.
-"""
+"""Pass `calibrate`."""
 
 from __future__ import annotations
 
@@ -35,6 +24,7 @@ from dialects.program import (
     body_of,
     input_names,
     main_function,
+    range_of,
     set_argument_attributes,
     set_argument_range,
 )
@@ -47,6 +37,20 @@ from runtime.reference.evaluate import evaluate
 @dataclass(frozen=True)
 class Calibrate(OctetPass):
     """Measure the range of every float value on calibration data.
+
+    Before:
+
+        func.func @main(%x : tensor<..> {nn.name = "image"})
+          %y = nn.conv %x, %w <..> {layer = "stem"} : ..
+
+    After:
+
+        func.func @main(%x : tensor<..> {nn.name = "image", nn.range = array<f64: -1.0, 1.0>})
+          %y = nn.conv %x, %w <..> {layer = "stem", range = array<f64: 0.0, 5.25>} : ..
+
+    Every range holds 0. Constants get none (their contents are known), nor do integers, booleans,
+    and values that the model quantizes itself: their parameters are fixed. A value that takes on
+    infinities it was given (an attention mask of -inf) gets none either, and cannot become int8.
 
     `method` is min-max (the extremes), moving-average (extremes per batch, averaged with
     `momentum`) or percentile (the range of `percentile` percent of the values, from a histogram
@@ -186,7 +190,10 @@ def check_feed(function: FuncOp, feed: Feed, batch: int, fixed: bool) -> None:
             for may_vary, size, wanted in zip(free, array.shape, expected, strict=True)
         )
         if not fits:
-            wanted = ["any" if may_vary else size for may_vary, size in zip(free, expected)]
+            wanted = [
+                "any" if may_vary else size
+                for may_vary, size in zip(free, expected, strict=True)
+            ]
             raise OctetError(
                 f"{where}: input '{name}' should have shape {wanted}, got {list(array.shape)}"
             )
@@ -231,6 +238,8 @@ def write_ranges(observers: Mapping[SSAValue, Observer]) -> None:
         if isinstance(value, BlockArgument):
             set_argument_range(value, low, high)
         elif isinstance(value, OpResult) and isinstance(op := value.op, NnOp):
-            bounds = list(op.range.get_values()) if op.range else [0.0] * 2 * len(op.results)
+            bounds = [0.0] * 2 * len(op.results)
+            for index, result in enumerate(op.results):
+                bounds[2 * index : 2 * index + 2] = range_of(result) or (0.0, 0.0)
             bounds[2 * value.index : 2 * value.index + 2] = low, high
             op.range = DenseArrayBase.from_list(f64, bounds)

@@ -1,26 +1,4 @@
-"""Decides in which precision every op computes, and records which rule decided and why.
-
-    %0 = nn.conv %x, %w <..> {layer = "stem"} : ..
-    %1 = nn.softmax %0 <axis = 1> {layer = "prob"} : ..
-  becomes
-    %0 = nn.conv %x, %w <..> {layer = "stem", placed_by = "default: target host runs conv in int8",
-                              precision = #nn<precision int8>} : ..
-    %1 = nn.softmax %0 <axis = 1> {layer = "prob", placed_by = "softmax has no int8 form",
-                                   precision = #nn<precision f32>} : ..
-
-An op runs in int8 when all of this holds, checked in this order:
-
-1. *Policy*: the last rule that matches it asks for int8. Rules in order: the default (every op
-   type the target can run, or those of `op-types`), then `include`, then `exclude`.
-2. *Capability*: the target has the kernel, operands that must be constant are, and every value
-   to be quantized has a calibrated range or parameters from the model.
-3. *Neighbours*: convolutions and matrix products stand on their own. Other ops need int8 on both
-   sides, seen through movement: an operand from an int8 op and an int8 op among the users. An op
-   that `include` names directly is exempt.
-
-Ops that the model itself wraps in Q/DQ are int8 unless excluded, and need no neighbours. Movement
-ops get no precision: quantized values pass through them later, unless `exclude` names them.
-"""
+"""Pass `place-precision`."""
 
 from __future__ import annotations
 
@@ -53,6 +31,34 @@ from passes.placement.selectors import near, select
 @dataclass(frozen=True)
 class PlacePrecision(OctetPass):
     """Choose the precision of every op and write down why.
+
+    Before:
+
+        %0 = nn.conv %x, %w <..> {layer = "stem"} : ..
+        %1 = nn.softmax %0 <axis = 1> {layer = "prob"} : ..
+
+    After:
+
+        %0 = nn.conv %x, %w <..> {layer = "stem",
+                                  placed_by = "default: target host runs conv in int8",
+                                  precision = #nn<precision int8>} : ..
+        %1 = nn.softmax %0 <axis = 1> {layer = "prob",
+                                       placed_by = "target host: softmax has no int8 form",
+                                       precision = #nn<precision f32>} : ..
+
+    An op runs in int8 when all of this holds, checked in this order:
+
+    1. *Policy*: the last rule that matches it asks for int8. Rules in order: the default (every op
+       type the target can run, or those of `op-types`), then `include`, then `exclude`.
+    2. *Capability*: the target has the kernel, operands that must be constant are, and every value
+       to be quantized has a calibrated range or parameters from the model.
+    3. *Neighbours*: convolutions and matrix products stand on their own. Other ops need int8 on
+       both sides, seen through movement: an operand from an int8 op and an int8 op among the
+       users. An op that `include` names directly is exempt.
+
+    Ops that the model itself wraps in Q/DQ are int8 unless excluded, and need no neighbours.
+    Movement ops get no precision: quantized values pass through them later, unless `exclude` names
+    them.
 
     `precision=int8` is the default rule "int8 wherever the target can", `f32` the rule "nothing";
     `op-types` limits the default rule to these types. `include` and `exclude` are selectors.

@@ -91,7 +91,7 @@ def weight_element(
         storage_type,
         f32,
         scales.tolist(),
-        zero_points.astype(np.int64).tolist(),
+        [int(zero_point) for zero_point in zero_points],
         axis=axis,
         storage_range=(qmin, qmax),
     )

@@ -4,12 +4,13 @@ Exporters write `0.5 * x * (1 + erf(x / sqrt(2)))` in a dozen ways: the half may
 a division may be a multiplication, a cube may be a power. The recognizers therefore ask for an
 expression's normal form: the factors of a product, the coefficients of a polynomial.
 
-An expression's inner values must have no other use, since they would have to be kept for it.
+Values inside an expression must have no other use: they would have to be computed for it anyway.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,26 +28,31 @@ from passes.simplify.constants import scalar
 
 OpT = TypeVar("OpT", bound=NnOp)
 
+ARITHMETIC = (AddOp, SubOp, MulOp, DivOp, NegOp, PowOp)
+
 RELATIVE_TOLERANCE = 1e-3
-"""How far a constant may be from the one a pattern asks for: exporters write 1/6 as 0.1667."""
+"""How far a constant may be from the one a pattern asks for: some models write 1/6 as 0.1667."""
 
 MAX_DEPTH = 12
-"""Ops on a path through an expression; the longest known, tanh GELU, has 6 under its tanh."""
+"""Ops on a path through an expression; tanh GELU, the deepest known, has 6 before its tanh."""
 
 MAX_DEGREE = 3
 
+Polynomial = tuple[float, ...]
+"""Coefficients, that of the constant first."""
+
 
 def close(value: float, expected: float) -> bool:
-    """Equal within RELATIVE_TOLERANCE; zero must be zero up to float32 rounding of a sum near 1."""
+    """Equal within RELATIVE_TOLERANCE; zero up to float32 rounding of terms of size 1."""
     return math.isclose(value, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-6)
 
 
-def all_close(values: tuple[float, ...] | None, expected: tuple[float, ...]) -> bool:
+def all_close(values: Sequence[float] | None, expected: Sequence[float]) -> bool:
     """Coefficient by coefficient `close`; missing high powers are zero."""
-    if values is None or len(values) > len(expected):
+    if values is None:
         return False
-    padded = (*values, *(0.0,) * (len(expected) - len(values)))
-    return all(map(close, padded, expected))
+    size = max(len(values), len(expected))
+    return all(map(close, _padded(values, size), _padded(expected, size)))
 
 
 @dataclass
@@ -57,69 +63,47 @@ class Expression:
     weights: WeightStore
     interior: list[NnOp] = field(default_factory=list)
 
-    # --- navigation -------------------------------------------------------------------------
-
-    def inner(self, value: SSAValue, kind: type[OpT]) -> OpT | None:
+    def enter(self, value: SSAValue, kind: type[OpT]) -> OpT | None:
         """The op of type `kind` that computes `value` for one use only; becomes interior."""
         op = value.owner
-        if not isinstance(op, kind) or sole_user(value) is None:
-            return None
-        if not self._keeps_type(op):
+        if not isinstance(op, kind) or not self._is_inside(op):
             return None
         self.interior.append(op)
         return op
 
-    def _keeps_type(self, op: NnOp) -> bool:
-        """No broadcasting and no cast: every operand that is no constant has the result's type."""
-        return is_float(element_of_value(op.results[0])) and all(
-            operand.type == op.results[0].type
-            for operand in op.operands
-            if not isinstance(operand.owner, ConstantOp)
-        )
-
-    def scalar(self, value: SSAValue) -> float | None:
-        return scalar(value, self.weights)
-
-    # --- normal forms -----------------------------------------------------------------------
-
     def product(self) -> tuple[float, list[SSAValue]] | None:
-        """The root as `coefficient * factor * ..`; None if it is no product.
+        """The root as `coefficient * value * ..`; None if it is no multiplication or division.
 
         Looks through multiplications, and divisions by numbers, that have no other use.
         """
-        if not isinstance(self.root, MulOp | DivOp) or not self._keeps_type(self.root):
+        if not isinstance(self.root, MulOp | DivOp) or not _keeps_type(self.root):
             return None
         return self._factors(self.root, MAX_DEPTH)
 
     def _factors(self, op: MulOp | DivOp, depth: int) -> tuple[float, list[SSAValue]] | None:
+        """The factors of `op`; None where something that is no number is divided by."""
         coefficient = 1.0
         values: list[SSAValue] = []
-        for operand in op.operands:
-            number = self.scalar(operand)
+        if isinstance(op, DivOp):
+            divisor = self._number(op.rhs)
+            if divisor is None or divisor == 0.0:
+                return None
+            coefficient /= divisor
+        for operand in (op.lhs,) if isinstance(op, DivOp) else (op.lhs, op.rhs):
+            number = self._number(operand)
             if number is not None:
-                if isinstance(op, MulOp) or operand is op.lhs:
-                    coefficient *= number
-                elif number == 0.0:
-                    return None
-                else:
-                    coefficient /= number
+                coefficient *= number
                 continue
             inside = operand.owner
-            if (
-                isinstance(inside, MulOp | DivOp)
-                and depth
-                and sole_user(operand) is not None
-                and self._keeps_type(inside)
-            ):
-                deeper = self._factors(inside, depth - 1)
-                if deeper is not None and not (isinstance(op, DivOp) and operand is op.rhs):
-                    self.interior.append(inside)
-                    coefficient *= deeper[0]
-                    values += deeper[1]
-                    continue
-            values.append(operand)
-            if isinstance(op, DivOp) and operand is op.rhs:
-                return None
+            factors = None
+            if depth and isinstance(inside, MulOp | DivOp) and self._is_inside(inside):
+                factors = self._factors(inside, depth - 1)
+            if factors is None:
+                values.append(operand)
+            else:
+                self.interior.append(inside)  # pyright: ignore[reportArgumentType]
+                coefficient *= factors[0]
+                values += factors[1]
         return coefficient, values
 
     def affine(self, value: SSAValue) -> tuple[SSAValue, float, float]:
@@ -127,74 +111,115 @@ class Expression:
         scale, offset = 1.0, 0.0
         for _ in range(MAX_DEPTH):
             op = value.owner
-            if not isinstance(op, AddOp | SubOp | MulOp | DivOp | NegOp):
+            if not isinstance(op, ARITHMETIC) or not self._is_inside(op):
                 break
-            if sole_user(value) is None or not self._keeps_type(op):
+            bases = [operand for operand in op.operands if self._number(operand) is None]
+            if len(bases) != 1:
                 break
-            step = self._affine_step(op)
-            if step is None:
+            parts = [
+                (0.0, 1.0) if operand is bases[0] else (self._number(operand) or 0.0,)
+                for operand in op.operands
+            ]
+            step = _combine(op, parts)
+            if step is None or len(step) != 2:
                 break
-            value, factor, shift = step
-            scale, offset = scale * factor, offset + scale * shift
             self.interior.append(op)
+            value, scale, offset = bases[0], scale * step[1], offset + scale * step[0]
         return value, scale, offset
-
-    def _affine_step(
-        self, op: AddOp | SubOp | MulOp | DivOp | NegOp
-    ) -> tuple[SSAValue, float, float] | None:
-        """The operand of `op` that is no number, and what `op` multiplies and adds."""
-        if isinstance(op, NegOp):
-            return op.x, -1.0, 0.0
-        left, right = self.scalar(op.lhs), self.scalar(op.rhs)
-        if (left is None) == (right is None):
-            return None
-        value = op.rhs if right is None else op.lhs
-        match op:
-            case AddOp():
-                return value, 1.0, right if left is None else left  # type: ignore[return-value]
-            case MulOp():
-                return value, right if left is None else left, 0.0  # type: ignore[return-value]
-            case _:
-                return None
 
     def polynomial(
         self, value: SSAValue, base: SSAValue, depth: int = MAX_DEPTH
-    ) -> tuple[float, ...] | None:
-        """Coefficients, constant first, of `value` as a polynomial of `base`.
-
-        None if it is none, or of a degree above MAX_DEGREE.
-        """
+    ) -> Polynomial | None:
+        """`value` as a polynomial of `base`; None if it is none of at most MAX_DEGREE."""
         if value is base:
             return 0.0, 1.0
-        number = self.scalar(value)
+        number = self._number(value)
         if number is not None:
             return (number,)
         op = value.owner
-        if not depth or not isinstance(op, AddOp | SubOp | MulOp | DivOp | NegOp | PowOp):
+        if not depth or not isinstance(op, ARITHMETIC) or not self._is_inside(op):
             return None
-        if sole_user(value) is None or not self._keeps_type(op):
-            return None
-        parts = [self.polynomial(operand, base, depth - 1) for operand in op.operands]
-        if any(part is None for part in parts):
-            return None
-        result = _combine(op, [part for part in parts if part is not None])
-        if result is not None:
-            self.interior.append(op)
-        return result
+        parts: list[Polynomial] = []
+        for operand in op.operands:
+            part = self.polynomial(operand, base, depth - 1)
+            if part is None:
+                return None
+            parts.append(part)
+        self.interior.append(op)
+        return _combine(op, parts)
 
-    # --- rewriting --------------------------------------------------------------------------
+    def replace(self, rewriter: PatternRewriter, new: NnOp) -> None:
+        """Replaces the root, and with it the interior, by `new`, unless placements differ.
 
-    def replace(self, rewriter: PatternRewriter, new: NnOp) -> bool:
-        """Replaces the root, and with it the interior, by `new`; False if placements differ.
-
-        The new op computes the root's value, so it is the root's layer, with its range.
+        The new op computes the root's value, so it is the root's layer and has its range.
         """
-        interior = sorted(
-            dict.fromkeys(self.interior), key=lambda op: _position(op)
-        )
+        interior = in_program_order(self.root, self.interior)
         if not same_placement(self.root, *interior):
-            return False
+            return
         new.attributes.update(self.root.attributes)
         absorb(new, *interior)
         rewriter.replace(self.root, new)
-        return True
+
+    def _number(self, value: SSAValue) -> float | None:
+        return scalar(value, self.weights)
+
+    def _is_inside(self, op: NnOp) -> bool:
+        return sole_user(op.results[0]) is not None and _keeps_type(op)
+
+
+def _keeps_type(op: NnOp) -> bool:
+    """Float, no broadcasting, no cast: operands that are no constants have the result's type."""
+    type = op.results[0].type
+    return is_float(element_of_value(op.results[0])) and all(
+        operand.type == type for operand in op.operands if not isinstance(operand.owner, ConstantOp)
+    )
+
+
+def _combine(op: Operation, parts: Sequence[Polynomial]) -> Polynomial | None:
+    """The polynomial that `op` makes of its operands' polynomials."""
+    match op, parts:
+        case NegOp(), [x]:
+            return tuple(-c for c in x)
+        case ((AddOp() | SubOp()), [left, right]):
+            sign = -1.0 if isinstance(op, SubOp) else 1.0
+            size = max(len(left), len(right))
+            terms = zip(_padded(left, size), _padded(right, size), strict=True)
+            return tuple(a + sign * b for a, b in terms)
+        case MulOp(), [left, right]:
+            return _multiply(left, right)
+        case DivOp(), [left, (divisor,)] if divisor != 0.0:
+            return tuple(c / divisor for c in left)
+        case PowOp(), [x, (exponent,)] if exponent in range(1, MAX_DEGREE + 1):
+            result: Polynomial | None = x
+            for _ in range(int(exponent) - 1):
+                result = None if result is None else _multiply(result, x)
+            return result
+        case _:
+            return None
+
+
+def _multiply(left: Polynomial, right: Polynomial) -> Polynomial | None:
+    size = len(left) + len(right) - 1
+    if size > MAX_DEGREE + 1:
+        return None
+    return tuple(
+        sum(left[i] * right[power - i] for i in range(len(left)) if 0 <= power - i < len(right))
+        for power in range(size)
+    )
+
+
+def _padded(values: Sequence[float], size: int) -> Polynomial:
+    return (*values, *(0.0,) * (size - len(values)))
+
+
+def in_program_order(root: NnOp, ops: Sequence[NnOp]) -> list[NnOp]:
+    """`ops`, each once, in the order they stand before `root`."""
+    left = set(ops)
+    ordered: list[NnOp] = []
+    op = root.prev_op
+    while op is not None and left:
+        if isinstance(op, NnOp) and op in left:
+            left.discard(op)
+            ordered.append(op)
+        op = op.prev_op
+    return ordered[::-1]

@@ -35,9 +35,7 @@ def scalar(value: SSAValue, weights: WeightStore) -> float | None:
     return None if array is None else float(array.reshape(()))
 
 
-def per_channel(
-    array: np.ndarray, shape: Sequence[int], axis: int
-) -> np.ndarray | None:
+def per_channel(array: np.ndarray, shape: Sequence[int], axis: int) -> np.ndarray | None:
     """The vector that `array`, broadcast to `shape`, holds along `axis`.
 
     None if the array varies along another dimension or would make the result larger.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import AttrSizedOperandSegments, OptOperandDef, VarOperandDef
+from xdsl.irdl import AttrSizedOperandSegments
 
 from dialects.nn.base import NnOp
 
@@ -26,15 +26,12 @@ def rebuild(
     """
     given = operands or {}
     groups: list[Sequence[SSAValue]] = []
-    for name, definition in op.get_irdl_definition().operands:
+    for name, _ in op.get_irdl_definition().operands:
         value = given.get(name, getattr(op, name))
-        variadic = isinstance(definition, VarOperandDef) and not isinstance(
-            definition, OptOperandDef
-        )
-        if variadic:
-            groups.append(tuple(value))
+        if value is None:
+            groups.append(())
         else:
-            groups.append(() if value is None else (value,))
+            groups.append((value,) if isinstance(value, SSAValue) else value)
     kept = {
         name: attribute
         for name, attribute in op.properties.items()

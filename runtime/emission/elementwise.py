@@ -14,7 +14,7 @@ UNARY = (
     "sqrt", "exp", "log", "neg", "abs", "reciprocal", "floor", "ceil", "round", "sign", "not",
 )  # fmt: skip
 BINARY = (
-    "div", "pow", "min", "max", "prelu", "equal", "less", "less_equal", "greater",
+    "div", "mod", "pow", "min", "max", "prelu", "equal", "less", "less_equal", "greater",
     "greater_equal", "and", "or", "xor",
 )  # fmt: skip
 RESCALED = ("add", "sub", "mul")

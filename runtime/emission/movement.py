@@ -8,6 +8,7 @@ from dialects.shapes import slice_range
 from runtime.emission.site import CallSite, emits
 from runtime.kernels.abi import Call, View
 from runtime.kernels.copy import copy_calls, pad_calls
+from runtime.kernels.gather import gather_calls
 from runtime.reference.quantization import quantize
 
 
@@ -72,6 +73,12 @@ def emit_pad(site: CallSite) -> list[Call]:
     if params is not None:
         value = float(quantize(np.asarray(value, np.float32), params))
     return pad_calls(site.view("x"), site.result(), options["pads"], options["mode"], value)
+
+
+@emits("gather")
+def emit_gather(site: CallSite) -> list[Call]:
+    x, indices = site.views()
+    return gather_calls(x, indices, site.result(), site.options["axis"])
 
 
 @emits("depth_to_space")

@@ -5,11 +5,11 @@ A plan is a table of calls.  Every kernel is one compiled C function
     void kernel(intp row, intp thread, intp threads)
 
 where `row` is the address of an int64 row: word 0 is the function's own address, words 1... are the
-arguments (addresses, sizes, strides; float32 scalars as their bit pattern).  A kernel splits its outer loop
-over `(thread, threads)` and every thread writes its own part of the output.
+arguments (addresses, sizes, strides; float32 scalars as their bit pattern).  A kernel splits its
+outer loop over `(thread, threads)` and every thread writes its own part of the output.
 
-How to write one: a plain function, made a `Kernel` by a decorator and compiled (once, cached on disk) when
-its address is first asked for, and a *planner* that turns `View`s into `Call`s:
+How to write one: a plain function, made a `Kernel` by a decorator and compiled (once, cached on
+disk) when its address is first asked for, and a *planner* that turns `View`s into `Call`s:
 
     @kernel
     def add_f32(row, thread, threads):
@@ -22,9 +22,10 @@ its address is first asked for, and a *planner* that turns `View`s into `Call`s:
     def add_calls(a: View, b: View, y: View) -> list[Call]:
         return [Call(add_f32, (y.size, a.address, b.address, y.address))]
 
-`run_calls([...])` in `runtime.executor` runs them.  A family of kernels (one per dtype, instruction set, ...)
-is a function that builds the inner function and returns `Kernel.of(function, *parameters)`; everything the
-function closes over must follow from the parameters, because they are its identity in the cache.
+`run_calls([...])` in `runtime.executor` runs them.  A family of kernels (one per dtype, instruction
+set, ...) is a function that builds the inner function and returns `Kernel.of(function,
+*parameters)`; everything the function closes over must follow from the parameters, because they are
+its identity in the cache.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ KernelFunction = Callable[[int, int, int], None]
 class Kernel:
     """A function to compile, `function(row, thread, threads)`.
 
-    `key` is its canonical identity: qualified name and parameters.  Two kernels are equal if their keys are.
+    `key` is its canonical identity: qualified name and parameters.  Two kernels are equal if their
+    keys are.
     """
 
     key: str
@@ -147,14 +149,16 @@ class Kernel:
 
     @staticmethod
     def of(function: KernelFunction, *parameters: object) -> Kernel:
-        """The kernel `function`, told apart from its siblings by `parameters` (str is their identity)."""
+        """The kernel `function`, told apart from its siblings by the text of `parameters`."""
         name = f"{function.__module__}.{function.__qualname__}"
         return Kernel(f"{name}({', '.join(str(p) for p in parameters)})", function)
 
     @property
     def address(self) -> int:
         """Address of the compiled function; compiles it or loads it from the cache on first use."""
-        from runtime.kernels import cache  # numba and LLVM are needed only when something is run
+        from runtime.kernels import (
+            cache,  # numba and LLVM are needed only when something is run
+        )
 
         return cache.address_of(self)
 

@@ -1,14 +1,14 @@
 """Compiled kernels on disk.
 
-A kernel is compiled by numba to one relocatable object file, stored under a digest of everything that can
-change its machine code: its key, the source text of its module and of the project modules that module
-imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about a millisecond, and
-numba is not involved.
+A kernel is compiled by numba to one relocatable object file, stored under a digest of everything
+that can change its machine code: its key, the source text of its module and of the project modules
+that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
+a millisecond, and numba is not involved.
 
-    <cache directory>/<sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object
+    <sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object file
 
-Files are written under a temporary name and renamed, so processes may share a directory.  An entry that
-does not read back whole is compiled again.
+Files are written under a temporary name and renamed, so processes may share a directory.  An entry
+that does not read back whole is compiled again.
 """
 
 from __future__ import annotations
@@ -79,14 +79,16 @@ def _toolchain() -> tuple[str, ...]:
     return (numba.__version__, llvmlite.__version__, llvm_version, cpu_name(), cpu_features())
 
 
-# --- source text -------------------------------------------------------------------------------------------
+# --- source text ---
 
-_IMPORT = re.compile(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+(\(?[\w ,\n]+))?", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t]+(\([^)]*\)|[^\n]*))?", re.MULTILINE
+)
 
 
 @cache
 def source_digest(module_name: str) -> str:
-    """Digest of the source of a module and of all modules of its project that it imports, transitively."""
+    """Digest of the source of a module and of all project modules it imports, transitively."""
     project = {__name__.partition(".")[0], module_name.partition(".")[0]}
     found: dict[str, bytes] = {}
     pending = [module_name, __name__]
@@ -112,7 +114,9 @@ def source_digest(module_name: str) -> str:
 def _source(module: ModuleType) -> str:
     path = getattr(module, "__file__", None)
     if path is None or not path.endswith(".py"):
-        raise ValueError(f"module {module.__name__} has no source file: its kernels cannot be cached")
+        raise ValueError(
+            f"module {module.__name__} has no source file: its kernels cannot be cached"
+        )
     return Path(path).read_text(encoding="utf-8")
 
 
@@ -123,14 +127,15 @@ _FLAGS = {
     "error_model": "numpy",  # no check for a division by zero
 }
 
-# --- compiling ---------------------------------------------------------------------------------------------
+# --- compiling ---
 
 
 def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     """Compiles a kernel; returns (symbol, object file).
 
-    Raises `ValueError` if the code needs a function that cannot be found at run time, and numba's own
-    errors if it cannot be compiled.  Reference counting is off: a kernel that allocates does not compile.
+    Raises `ValueError` if the code needs a function that cannot be found at run time, and numba's
+    own errors if it cannot be compiled.  Reference counting is off: a kernel that allocates does
+    not compile.
     """
     from numba.core import compiler, registry, types
     from numba.core.compiler_lock import global_compiler_lock
@@ -162,10 +167,12 @@ def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
     """LLVM's linker ends the process at an unknown symbol: find it out before."""
     for name in re.findall(r'^declare [^@]*@"?([\w.$]+)"?\(', llvm_text, re.MULTILINE):
         if not name.startswith("llvm.") and llvm.address_of_symbol(name) is None:
-            raise ValueError(f"kernel {kernel.key} calls {name}, which does not exist in this process")
+            raise ValueError(
+                f"kernel {kernel.key} calls {name}, which does not exist in this process"
+            )
 
 
-# --- loading -----------------------------------------------------------------------------------------------
+# --- loading ---
 
 
 @cache
@@ -178,8 +185,8 @@ def _target_machine_options() -> dict[str, Any]:
 def _load(symbol: str, object_file: bytes) -> int:
     """Links an object file into the process; returns the address of `symbol`.
 
-    Each object has an engine of its own: kernels compiled by different processes may hold different code
-    under the same internal names.
+    Each object has an engine of its own: kernels compiled by different processes may hold different
+    code under the same internal names.
     """
     options = _target_machine_options()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(**options)
@@ -193,7 +200,7 @@ def _load(symbol: str, object_file: bytes) -> int:
     return address
 
 
-# --- files -------------------------------------------------------------------------------------------------
+# --- files ---
 
 
 def _read_entry(path: Path) -> tuple[str, bytes] | None:

@@ -1,9 +1,11 @@
 """Transposed convolution in float32, gathered: every output pixel sums the inputs that reach it.
 
-    y[n, o, p] = clamp(b[o] + sum over c, t of  x[n, c, i] * w[c, o, t]),  i = (p + pad - t * dilation) / stride
+    y[n, o, p] = clamp(b[o] + sum over c, t of  x[n, c, i] * w[c, o, t])
+    i = (p + pad - t * dilation) / stride
 
-over the taps t for which i is an integer inside the input.  No border is needed.  The sum is kept in the
-output itself; the innermost loop runs over output channels, which are adjacent in y and in the weights:
+over the taps t for which i is an integer inside the input.  No border is needed.  The sum is kept
+in the output itself; the innermost loop runs over output channels, which are adjacent in y and in
+the weights:
 
     weights [group][KH][KW][C / groups][O / groups]
 """

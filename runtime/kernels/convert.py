@@ -2,11 +2,11 @@
 
     quantize    y = rint(clamp(x / scale, low - zp, high - zp)) + zp      x float32, y u8 or s8
     dequantize  y = float32(x - zp) * scale                               x u8, s8 or i32
-    cast        ONNX Cast: to integer toward zero, saturating, NaN to 0; integers wrap; bool is x != 0
+    cast        to integer toward zero, saturating, NaN to 0; integers wrap; bool is x != 0
     flip_sign   y = x xor 0x80: s8 stored as u8 with its zero point shifted by 128, and back
 
-The division and the rounding (half to even) are one float32 operation each.  Scale and zero point are
-per tensor, or arrays along one axis.
+The division and the rounding (half to even) are one float32 operation each.  Scale and zero point
+are per tensor, or arrays along one axis.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
 from runtime.kernels.intrinsics import f32_argument, rint
+from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.strided import (
     argument,
@@ -32,12 +33,7 @@ _SCALE = parameters_at(2)
 _ZERO_POINT, _LOW, _HIGH = _SCALE + 1, _SCALE + 2, _SCALE + 3
 _AXIS_LOW, _AXIS_HIGH = parameters_at(4), parameters_at(4) + 1
 
-# --- quantize ----------------------------------------------------------------------------------------------
-
-
-@device
-def _quantize(x: Any, scale: Any, low: Any, high: Any, zero_point: Any) -> Any:
-    return np.int32(np.int32(rint(clamp(x / scale, low, high))) + zero_point)
+# --- quantize ------------------------------------------------------------------------------------
 
 
 @cache
@@ -50,10 +46,10 @@ def quantize_kernel(y: str) -> Kernel:
         low, high = f32_argument(row, _LOW), f32_argument(row, _HIGH)
         if sx == 1 and sy == 1:
             for i in range(n):
-                y[i] = _quantize(x[i], scale, low, high, zero_point)
+                y[i] = quantized(x[i], scale, low, high, zero_point)
         else:
             for i in range(n):
-                y[i * sy] = _quantize(x[i * sx], scale, low, high, zero_point)
+                y[i * sy] = quantized(x[i * sx], scale, low, high, zero_point)
 
     return nest2(quantize_kernel, row_function, "float32", y)
 
@@ -86,8 +82,8 @@ def quantize_calls(
 ) -> list[Call]:
     """Quantizes float32 `x` into `y` (u8 or s8), saturating at [low, high] (default: y's range).
 
-    Any strides; the axis that is contiguous in `x` is the inner loop, which makes an NCHW source with an
-    NHWC destination fast too.
+    Any strides; the axis that is contiguous in `x` is the inner loop, which makes an NCHW source
+    with an NHWC destination fast too.
     """
     if y.size == 0:
         return []
@@ -95,6 +91,8 @@ def quantize_calls(
     low = int(limits.min) if low is None else low
     high = int(limits.max) if high is None else high
     bounds = (f32_bits(low - zero_point), f32_bits(high - zero_point))
+    if packs_pixels(x, y):
+        return pixel_calls(x, y, (f32_bits(scale), zero_point, *bounds))
     words = nest_arguments((x, y), lead=0) + (f32_bits(scale), zero_point, *bounds)
     return [Call(quantize_kernel(y.dtype.name), words)]
 
@@ -105,7 +103,10 @@ def quantize_axis_calls(
     """Quantizes with scale[c] and zero_point[c], c the index along `axis`."""
     if y.size == 0:
         return []
-    scales, zeros = _along_axis(scale, np.float32, x, axis), _along_axis(zero_point, np.int32, x, axis)
+    scales, zeros = (
+        _along_axis(scale, np.float32, x, axis),
+        _along_axis(zero_point, np.int32, x, axis),
+    )
     views = (x, scales[0], zeros[0], y)
     limits = np.iinfo(y.dtype)
     words = nest_arguments(views) + (f32_bits(limits.min), f32_bits(limits.max))
@@ -121,7 +122,7 @@ def _along_axis(values: np.ndarray, dtype: type, x: View, axis: int) -> tuple[Vi
     return view.broadcast_to(x.shape), array
 
 
-# --- dequantize --------------------------------------------------------------------------------------------
+# --- dequantize ----------------------------------------------------------------------------------
 
 
 @cache
@@ -169,12 +170,15 @@ def dequantize_axis_calls(
     """y = float32(x - zero_point[c]) * scale[c], c the index along `axis`."""
     if y.size == 0:
         return []
-    scales, zeros = _along_axis(scale, np.float32, x, axis), _along_axis(zero_point, np.int32, x, axis)
+    scales, zeros = (
+        _along_axis(scale, np.float32, x, axis),
+        _along_axis(zero_point, np.int32, x, axis),
+    )
     words = nest_arguments((x, scales[0], zeros[0], y))
     return [Call(dequantize_axis_kernel(x.dtype.name), words, (scales[1], zeros[1]))]
 
 
-# --- cast --------------------------------------------------------------------------------------------------
+# --- cast ----------------------------------------------------------------------------------------
 
 
 def _cast_function(x: str, y: str) -> Any:
@@ -230,7 +234,7 @@ def cast_calls(x: View, y: View) -> list[Call]:
     return [Call(cast_kernel(x.dtype.name, y.dtype.name), nest_arguments((x, y)))]
 
 
-# --- flip_sign ---------------------------------------------------------------------------------------------
+# --- flip_sign -----------------------------------------------------------------------------------
 
 
 @cache

@@ -1,11 +1,12 @@
 """Moving elements: y[i] = x[i] between views of any strides, and constants into views.
 
-Transpose, slice, concat, expand, tile, depth_to_space, ... are copies between suitable views, e.g. concat is
-one copy per operand into a slice of the result.  Elements of 1, 2, 4 or 8 bytes are moved as integers.
+Transpose, slice, concat, expand, tile, depth_to_space, ... are copies between suitable views, e.g.
+concat is one copy per operand into a slice of the result.  Elements of 1, 2, 4 or 8 bytes are
+moved as integers.
 
     rows     both sides run along the same axis: one loop per row
-    blocks   the fast axes differ (a transpose): tiles of 32 rows of y, so that every cache line of x is
-             used up while it is in the first-level cache
+    blocks   the fast axes differ (a transpose): tiles of 32 rows of y, so that every cache line of
+             x is used up while it is in the first-level cache
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def copy_kernel(size: int) -> Kernel:
 
 @cache
 def transpose_kernel(size: int) -> Kernel:
-    """Copies planes whose middle axis is contiguous in x and whose inner axis is contiguous in y."""
+    """Copies planes whose middle axis is contiguous in x and whose inner axis is so in y."""
     pointer = POINTERS[_INTEGERS[size]]
 
     def transpose(row: int, thread: int, threads: int) -> None:
@@ -114,7 +115,7 @@ def _contiguous_in_x(axes: list[Axis], size: int) -> Axis | None:
     return others[-1] if others else None
 
 
-# --- constants ---------------------------------------------------------------------------------------------
+# --- constants -----------------------------------------------------------------------------------
 
 
 @cache
@@ -144,7 +145,8 @@ def fill_calls(y: View, value: float) -> list[Call]:
 
 
 def halo_calls(interior: View, halo: tuple[int, int, int, int], value: float) -> list[Call]:
-    """Fills the border around an [N, C, H, W] view: (top, left, bottom, right) pixels outside of it.
+    """Fills the border around an [N, C, H, W] view: (top, left, bottom, right) pixels outside of
+    it.
 
     Opposite borders of equal width are one call.
     """
@@ -173,8 +175,8 @@ def pad_calls(
 ) -> list[Call]:
     """Extends (or, where negative, crops) every axis of `x` into `y`; all begins, then all ends.
 
-    The middle is copied first.  Then, axis by axis, what lies before and after it: constants, or copies of
-    what y already holds along this axis, which also does the corners.
+    The middle is copied first.  Then, axis by axis, what lies before and after it: constants, or
+    copies of what y already holds along this axis, which also does the corners.
     """
     rank = x.rank
     source = done = None
@@ -199,7 +201,7 @@ def pad_calls(
 
 
 def _runs(before: int, kept: int, after: int, mode: PadMode) -> list[tuple[int, int, int, int]]:
-    """The border elements of an axis as runs (target, source, size, step), relative to the middle."""
+    """An axis's border elements as runs (target, source, size, step), relative to the middle."""
     if mode == "constant":
         return [run for run in ((-before, 0, before, 1), (kept, 0, after, 1)) if run[2]]
     index = np.pad(np.arange(kept), (before, after), mode=mode).tolist()

@@ -2,25 +2,18 @@
 
     y[n, c, p] = epilogue(sum over t of  x[n, c, p * stride + t * dilation - pad] * w[c, t])
 
-There is no reuse across channels, so the tile is a block of 4 registers of adjacent channels of one output
-pixel, and it walks along a line of pixels with its weights.
+There is no reuse across channels, so the tile is a block of 4 registers of adjacent channels of one
+output pixel, and it walks along a line of pixels with its weights.
 
-u8 x s8: the dot-product instruction sums four products per lane, so four taps are interleaved bytewise:
-
-    tap 0:  a0 a1 a2 a3 ...        unpack bytes,       a0 b0 c0 d0 | a1 b1 c1 d1 | ...     <- one lane per
-    tap 1:  b0 b1 b2 b3 ...        then words                                                  channel
-    tap 2:  c0 c1 c2 c3 ...     ------------------>    four registers from four loads
-    tap 3:  d0 d1 d2 d3 ...
-
-Unpacking works inside 128-bit lanes: register j holds, in its 128-bit lane q, channels 16 q + 4 j .. + 3.
-Weights are packed in that order and the sums are put back in channel order before the epilogue:
+u8 x s8: the dot-product instruction sums four products per lane, so the bytes of four taps are
+interleaved (see `interleave`); weights are packed in the order of channels that this gives:
 
     u8 x s8     [block][taps / 4][4 registers][L][4]          missing taps have weight 0
     f32 x f32   [block][tap][registers][L]
 
-With stride 1 and dense pixels a line is one run of W * C channels: blocks then cover it without regard to
-pixel borders, and the weights repeat with period lcm(C, block) / block blocks.  So 24 channels cost no more
-per channel than 64.
+With stride 1 and dense pixels a line is one run of W * C channels: blocks then cover it without
+regard to pixel borders, and the weights repeat with period lcm(C, block) / block blocks.  So 24
+channels cost no more per channel than 64.
 """
 
 from __future__ import annotations
@@ -33,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
 from runtime.kernels.epilogue import (
     Epilogue,
@@ -46,9 +40,8 @@ from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import AVX512_VNNI, Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
 from runtime.kernels.tile import MULTIPLIES, Multiply
-from runtime.kernels.vector_ir import I8, I16, I32, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
 
-_REGISTERS = 4  # per block: four taps interleave into four registers
 _TAPS = 4  # per dot product
 
 
@@ -97,7 +90,7 @@ def depthwise_calls(
     multiply = MULTIPLIES.get((isa, element))
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
-    return _block_calls(_flattened(problem, _REGISTERS * multiply.lanes), multiply)
+    return _block_calls(_flattened(problem, interleave.REGISTERS * multiply.lanes), multiply)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +175,15 @@ def _flattened(problem: Depthwise, width: int) -> Blocks:
     return Blocks(problem, whole, rest, problem.x_step, problem.y_step, problem.r_step)
 
 
-# --- generated blocks --------------------------------------------------------------------------------------
+# --- generated blocks ---
 
 
 def _block_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
     calls = []
     if blocks.whole:
-        calls.append(_block_call(blocks, blocks.whole, multiply, _REGISTERS, masked=False))
+        calls.append(
+            _block_call(blocks, blocks.whole, multiply, interleave.REGISTERS, masked=False)
+        )
     if blocks.rest:
         registers = -(-len(blocks.rest[0].channels) // multiply.lanes)
         calls.append(_block_call(blocks, blocks.rest, multiply, registers, masked=True))
@@ -206,13 +201,14 @@ def _block_call(
     tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code)
 
     weights = aligned(np.stack([_pack_block(problem, block, tile, steps) for block in chosen]))
-    columns = registers * multiply.lanes
+    order = interleave.order(multiply.lanes) if tile.interleaved else None
     words = []
     for block in chosen:
         m = problem.epilogue.multiplier
         if m is not None and np.size(m) > 1:
             m = m[block.channels]
-        words.append(pack_epilogue(replace(problem.epilogue, multiplier=m), problem.bias[block.channels], columns))
+        epilogue = replace(problem.epilogue, multiplier=m)
+        words.append(pack_epilogue(epilogue, problem.bias[block.channels], tile.columns, order))
     epilogues = aligned(np.concatenate(words))
     # A missing tap has weight 0 but is read: let it be one that exists.
     taps = np.resize(problem.taps, steps * taps_per_step).astype(np.int64)
@@ -261,16 +257,10 @@ def _pack_block(problem: Depthwise, block: Block, tile: DepthwiseTile, steps: in
         packed = np.zeros((steps, tile.registers * lanes), np.float32)
         packed[:, : len(block.channels)] = problem.weights[block.channels].T
         return packed
-    padded = np.zeros((_REGISTERS * lanes, steps * _TAPS), np.int8)
+    padded = np.zeros((interleave.REGISTERS * lanes, steps * _TAPS), np.int8)
     padded[: len(block.channels), :taps] = problem.weights[block.channels]
-    groups = padded[_unpacked_channels(lanes)].reshape(_REGISTERS, lanes, steps, _TAPS)
+    groups = padded[interleave.order(lanes)].reshape(interleave.REGISTERS, lanes, steps, _TAPS)
     return tile.multiply.pack(groups.transpose(2, 0, 1, 3))
-
-
-def _unpacked_channels(lanes: int) -> np.ndarray:
-    """[register * lanes + lane]: the channel of each 32-bit lane after `_interleave`."""
-    register, lane = np.divmod(np.arange(_REGISTERS * lanes), lanes)
-    return 16 * (lane // 4) + 4 * register + lane % 4
 
 
 _UNROLLED_STEPS = {(AVX512_VNNI, "u8"): 3}
@@ -299,19 +289,20 @@ class DepthwiseTile:
         """The tile as a function that numba kernels call with one tuple of int64:
 
         (count, A, x_step, C, y_step, R, r_step, W, steps, taps, block, valid): `count` pixels from
-        addresses A, C and R, packed weights, table of tap offsets, the epilogue's block and the number of
-        channels to store.
+        addresses A, C and R, packed weights, table of tap offsets, the epilogue's block and the
+        number of channels to store.
         """
         return generated("depthwise_tile", 12, self._emit)
 
     def _emit(self, e: Emitter, arguments: list[Any]) -> None:
         count, a, x_step, c, y_step, r, r_step, w, steps, taps, block, valid = arguments
         lanes, size = self.multiply.lanes, self.epilogue.output_size
-        epilogue = VectorEpilogue(e, self.epilogue, block, self.registers * lanes, lanes)
-        masks = [
-            e.first_lanes(e.offset(valid, -lanes * register), lanes) if self.masked else None
-            for register in range(self.registers)
-        ]
+        epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, lanes)
+        masks: list[Any] = [None] * self.registers
+        if self.masked and self.interleaved:
+            masks = [e.first_lanes(valid, 4 * lanes)]
+        elif self.masked:
+            masks = [e.first_lanes(e.offset(valid, -lanes * i), lanes) for i in range(len(masks))]
         kept = [
             (self._weights(e, w, I64(step)), self._tap_offsets(e, taps, I64(step)))
             for step in range(self.unrolled)
@@ -331,22 +322,38 @@ class DepthwiseTile:
                         e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
                     ),
                 )
-            for register, total in enumerate(self._in_channel_order(e, sums)):
-                bias = epilogue.bias(register)
-                integer = self.multiply.kind == "u8"
-                acc = (e.builder.add if integer else e.builder.fadd)(total, bias)
-                skip = register * lanes * size
-                there = e.offset(residual, skip)
-                epilogue.finish(acc, register, e.offset(output, skip), there, masks[register])
-            add = e.builder.add
-            return [add(x, x_step), add(output, y_step), add(residual, r_step)]
+            add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
+            if self.interleaved:
+                sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
+                epilogue.finish_interleaved(sums, output, residual, masks[0])
+            else:
+                if self.multiply.kind == "u8":
+                    sums = interleave.in_channel_order(e, sums, lanes)
+                for i, total in enumerate(sums[: self.registers]):
+                    skip = i * lanes * size
+                    place, added = e.offset(output, skip), e.offset(residual, skip)
+                    epilogue.finish(add(total, epilogue.bias(i)), i, place, added, masks[i])
+            return [
+                e.builder.add(address, step)
+                for address, step in ((x, x_step), (output, y_step), (residual, r_step))
+            ]
 
         e.loop(count, [a, c, r], pixel)
 
     @property
+    def interleaved(self) -> bool:
+        """Whether the epilogue takes the sums in `interleave.order`."""
+        return self.epilogue.interleaved(self._sums)
+
+    @property
+    def columns(self) -> int:
+        """Channels in the epilogue's block."""
+        return (self._sums if self.interleaved else self.registers) * self.multiply.lanes
+
+    @property
     def _sums(self) -> int:
         """Accumulators: interleaving always fills four registers."""
-        return _REGISTERS if self.multiply.kind == "u8" else self.registers
+        return interleave.REGISTERS if self.multiply.kind == "u8" else self.registers
 
     def _weights(self, e: Emitter, w: Any, step: Any) -> list[Any]:
         register = self.multiply.isa.vector_bytes
@@ -366,62 +373,21 @@ class DepthwiseTile:
         lanes = self.multiply.lanes
         if self.multiply.kind == "u8":
             loads = [e.load(address, Vector(I8, 4 * lanes)) for address in addresses]
-            values = [self.multiply.from_bytes(e, value) for value in _interleave(e, loads, lanes)]
+            values = [
+                self.multiply.from_bytes(e, value)
+                for value in interleave.interleave(e, loads, lanes)
+            ]
         else:
             values = [
-                e.load(e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes))
+                e.load(
+                    e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes)
+                )
                 for i in range(self._sums)
             ]
         return [
             self.multiply.accumulate(e, acc, value, weight)
             for acc, value, weight in zip(sums, values, weights)
         ]
-
-    def _in_channel_order(self, e: Emitter, sums: list[Any]) -> list[Any]:
-        """The sums of adjacent channels in one register each."""
-        if self.multiply.kind == "f32":
-            return sums
-        lanes = self.multiply.lanes
-        pairs = [
-            e.shuffle(sums[i], sums[i + 1], range(2 * lanes)) for i in range(0, _REGISTERS, 2)
-        ]
-        place = np.argsort(_unpacked_channels(lanes))
-        return [
-            e.shuffle(pairs[0], pairs[1], place[i * lanes : (i + 1) * lanes].tolist())
-            for i in range(self.registers)
-        ]
-
-
-def _interleave(e: Emitter, taps: list[Any], lanes: int) -> list[Any]:
-    """Four registers of bytes -> four registers whose 32-bit lanes hold the four bytes of a channel."""
-    pairs = []
-    for high in (0, 1):
-        order = _unpack_order(4 * lanes, 1, high)
-        words = Vector(I16, 2 * lanes)
-        pairs.append(
-            [
-                e.builder.bitcast(e.shuffle(taps[i], taps[i + 1], order), words)
-                for i in (0, 2)
-            ]
-        )
-    result = []
-    for first, second in pairs:
-        for high in (0, 1):
-            quads = e.shuffle(first, second, _unpack_order(2 * lanes, 2, high))
-            result.append(e.builder.bitcast(quads, Vector(I32, lanes)))
-    return result
-
-
-def _unpack_order(elements: int, size: int, high: int) -> list[int]:
-    """The shuffle of punpckl (`high` 0) or punpckh (1) for registers of `elements` of `size` bytes:
-    in each 128-bit lane, elements of one half of both registers alternate."""
-    half = 8 // size
-    firsts = [
-        16 // size * lane + high * half + i
-        for lane in range(elements * size // 16)
-        for i in range(half)
-    ]
-    return [index for first in firsts for index in (first, elements + first)]
 
 
 @cache
@@ -474,7 +440,7 @@ def depthwise_kernel(tile: DepthwiseTile) -> Kernel:
     return Kernel.of(depthwise, tile)
 
 
-# --- plain loops -------------------------------------------------------------------------------------------
+# --- plain loops ---
 
 
 def _portable_call(problem: Depthwise) -> Call:

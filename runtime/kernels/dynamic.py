@@ -1,12 +1,13 @@
 """Integer ops whose zero points are known only at run time (ONNX).
 
-    dynamic_quantize   lo = min(x, 0)    hi = max(x, 0)    scale = (hi - lo) / 255
-                       zero_point = clamp(rint(-lo / scale), 0, 255)
+    dynamic_quantize   lo = min(x, 0)    hi = max(x, 0)    scale = (hi - lo) / 255, or 1 if lo = hi
+                       zero_point = rint(clamp(-lo / scale, 0, 255))
                        y = clamp(rint(x / scale) + zero_point, 0, 255)
     conv_integer       y = sum of (x - zx) * (w - zw[o])        int32, padding counts as zx
     matmul_integer     y = sum of (a - za[m]) * (b - zb[n])     int32
 
-Plain loops over the sums of stored values: sum (x - zx)(w - zw) is not expanded, so nothing else is needed.
+Plain loops over the sums of stored values: sum (x - zx)(w - zw) is not expanded, so nothing else
+is needed.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from runtime.kernels.intrinsics import (
 )
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.strided import (
+    advance,
     device,
     inner_part,
     inner_stride,
     nest2,
+    nest4,
     nest_arguments,
     parameters_at,
     row_address,
@@ -42,7 +45,7 @@ _PARTS = 16
 """Into how many parts x is cut to find its range: fixed, so that threads share them."""
 _RANGE = parameters_at(1)
 _SCALE, _ZERO_POINT = parameters_at(2), parameters_at(2) + 1
-_U8_MAX, _ZERO = np.float32(255), np.float32(0)
+_U8_MAX, _ZERO, _ONE = np.float32(255), np.float32(0), np.float32(1)
 
 
 def _range_of_parts(row: int, thread: int, threads: int) -> None:
@@ -71,10 +74,10 @@ def _scale_of_range(row: int, thread: int, threads: int) -> None:
     for part in range(_PARTS):
         low = min(low, partial[2 * part])
         high = max(high, partial[2 * part + 1])
-    scale = (high - low) / _U8_MAX
+    scale = (high - low) / _U8_MAX if high > low else _ONE
     f32_pointer(argument(row, 2))[0] = scale
-    zero_point = rint((_ZERO - low) / scale) if scale > _ZERO else _ZERO
-    u8_pointer(argument(row, 3))[0] = np.int32(clamp(zero_point, _ZERO, _U8_MAX))
+    zero_point = rint(clamp(-low / scale, _ZERO, _U8_MAX))
+    u8_pointer(argument(row, 3))[0] = np.int32(zero_point)
 
 
 RANGE_KERNEL = Kernel.of(_range_of_parts)
@@ -99,7 +102,7 @@ def quantize_kernel() -> Kernel:
 
 
 def dynamic_quantize_calls(x: View, y: View, scale: View, zero_point: View) -> list[Call]:
-    """Quantizes float32 `x` to u8 `y` over its own range; writes scale (f32) and zero point (u8), size 1."""
+    """Quantizes f32 `x` to u8 `y` over its own range; writes one scale (f32), zero point (u8)."""
     partial = np.zeros(2 * _PARTS, np.float32)
     address = partial.ctypes.data
     calls: list[Call] = []
@@ -112,7 +115,7 @@ def dynamic_quantize_calls(x: View, y: View, scale: View, zero_point: View) -> l
     return calls
 
 
-# --- integer convolution and product -----------------------------------------------------------------------
+# --- integer convolution and product -------------------------------------------------------------
 
 _X, _W, _Y, _XZ, _WZ, _WZ_STEP = range(1, 7)
 _N, _O, _OH, _OW, _H, _WIDTH, _C, _KH, _KW, _OUTPUTS_PER_GROUP = range(7, 17)
@@ -190,7 +193,8 @@ def conv_integer_calls(
     dilations: Sequence[int],
     groups: int,
 ) -> list[Call]:
-    """y (i32) = convolution of u8 or s8 x [N, C, spatial (1 or 2)] with weight [O, C / groups, ...].
+    """y (i32) = convolution of u8 or s8 x [N, C, spatial (1 or 2)] with weight [O, C / groups,
+    ...].
 
     Zero points have their operand's type: one for x, one or O (contiguous) for the weight.
     """
@@ -211,41 +215,38 @@ def conv_integer_calls(
     return [Call(conv_integer_kernel(x.dtype.name, weight.dtype.name), words, kept_x + kept_w)]
 
 
-_AZ, _AZ_STEP, _BZ, _BZ_STEP, _SUM, _AK, _BK, _BN, _COLUMNS, _YCOL = range(
-    parameters_at(3), parameters_at(3) + 10
+_ZB, _ZB_STEP, _SUMS, _AK, _BK, _BN, _COLUMNS, _Y_STEP = range(
+    parameters_at(4), parameters_at(4) + 8
 )
 
 
 @cache
 def matmul_integer_kernel(a: str, b: str) -> Kernel:
-    """Rows of a times b: y[m, :] accumulates a[m, k] * b[k, :]."""
-    a_pointer, b_pointer = POINTERS[a], POINTERS[b]
+    """y[n] = sum over k of (a[k] - za) * (b[k, n] - zb[n]) for every row of a."""
+    b_pointer = POINTERS[b]
 
-    def matmul(row: int, thread: int, threads: int) -> None:
-        columns, sums = argument(row, _COLUMNS), argument(row, _SUM)
-        ak, bk, bn = argument(row, _AK), argument(row, _BK), argument(row, _BN)
-        yn, zb_step = argument(row, _YCOL), argument(row, _BZ_STEP)
-        za, zb = a_pointer(argument(row, _AZ)), b_pointer(argument(row, _BZ))
-        rows = argument(row, 1)
-        begin, end = row_part(row, thread, threads)
-        for index in range(begin, end):
-            a0, b0 = row_address(row, 0, index), row_address(row, 1, index)
-            y0 = row_address(row, 2, index)
-            first, count = inner_part(row, thread, threads)
-            for m in range(first, min(first + count, rows)):
-                a = a_pointer(a0 + m * inner_stride(row, 0))
-                b = b_pointer(b0)
-                y = i32_pointer(y0 + 4 * m * inner_stride(row, 2))
-                zero = np.int32(za[m * argument(row, _AZ_STEP)])
-                for n in range(columns):
-                    y[n * yn] = np.int32(0)
-                for k in range(sums):
-                    factor = np.int32(np.int32(a[k * ak]) - zero)
-                    for n in range(columns):
-                        q = np.int32(np.int32(b[k * bk + n * bn]) - np.int32(zb[n * zb_step]))
-                        y[n * yn] = np.int32(y[n * yn] + np.int32(factor * q))
+    @device
+    def row_function(
+        row: int, n: int, a: Any, sa: int, b: Any, sb: int, z: Any, sz: int, y: Any, sy: int
+    ) -> None:
+        columns, sums = argument(row, _COLUMNS), argument(row, _SUMS)
+        ak, yn = argument(row, _AK), argument(row, _Y_STEP)
+        bk, bn = argument(row, _BK), argument(row, _BN)
+        zeros, zero_step = b_pointer(argument(row, _ZB)), argument(row, _ZB_STEP)
+        for m in range(n):
+            source, weights, result = advance(a, m * sa), advance(b, m * sb), advance(y, m * sy)
+            zero = np.int32(z[m * sz])
+            for j in range(columns):
+                result[j * yn] = np.int32(0)
+            for k in range(sums):
+                factor = np.int32(np.int32(source[k * ak]) - zero)
+                for j in range(columns):
+                    q = np.int32(
+                        np.int32(weights[k * bk + j * bn]) - np.int32(zeros[j * zero_step])
+                    )
+                    result[j * yn] = np.int32(result[j * yn] + np.int32(factor * q))
 
-    return Kernel.of(matmul, a, b)
+    return nest4(matmul_integer_kernel, row_function, a, b, a, "int32")
 
 
 def matmul_integer_calls(
@@ -263,16 +264,16 @@ def matmul_integer_calls(
         b, y = b.expand_dims(1), y.expand_dims(y.rank)
     za, kept_a = _zero_point(a_zero_point, a.dtype)
     zb, kept_b = _zero_point(b_zero_point, b.dtype)
-    batch = y.shape[:-2]
-    sums, columns = a.shape[-1], b.shape[-1]
-    ak, (bk, bn), yn = a.strides[-1], b.strides[-2:], y.strides[-1]
-    # The nest walks the batch and, as its inner axis, the rows of a.
-    rows_a = _without_last(a).broadcast_to((*batch, y.shape[-2]))
-    rows_y = _without_last(y)
-    whole_b = _without_last(b.slice(b.rank - 2, 0, 1)).broadcast_to(rows_y.shape)
-    words = _rows_inner((rows_a, whole_b, rows_y))
-    words += (za.address, int(za.size > 1), zb.address, int(zb.size > 1))
-    words += (sums, ak, bk, bn, columns, yn)
+    rows = y.shape[:-1]
+    zeros = View(za.address, (za.size,), za.strides[-1:] or (0,), za.dtype)
+    views = (
+        _without_last(a).broadcast_to(rows),
+        _without_last(b.slice(b.rank - 2, 0, 1)).broadcast_to(rows),
+        zeros.broadcast_to(rows),
+        _without_last(y),
+    )
+    columns = (zb.address, int(zb.size > 1), b.shape[-2], a.strides[-1], *b.strides[-2:])
+    words = (*nest_arguments(views), *columns, b.shape[-1], y.strides[-1])
     return [Call(matmul_integer_kernel(a.dtype.name, b.dtype.name), words, kept_a + kept_b)]
 
 

@@ -4,10 +4,11 @@
     binary   y[i] = f(a[i], b[i])           operands of one type; comparisons give bool
     where    y[i] = a[i] if c[i] else b[i]
 
-Types and special cases follow `runtime.reference.elementwise`: integers wrap around, integer division
-truncates, NaN wins in min and max.  An integer division by zero gives 0.  Accuracy in float32: pow, fmod
-and all arithmetic are correctly rounded; exp, sigmoid, silu and hard_swish equal the reference in every
-bit; tanh, erf, elu, log differ by at most 2 ulp (`scalar_math`), gelu by 2 ulp of |x|.
+Types and special cases follow `runtime.reference.elementwise`: integers wrap around, integer
+division truncates, NaN wins in min and max.  An integer division by zero gives 0.  Accuracy in
+float32: pow, fmod and all arithmetic are correctly rounded; exp, sigmoid, silu and hard_swish
+equal the reference in every bit; tanh, erf, elu, log differ by at most 2 ulp (`scalar_math`), gelu
+by 2 ulp of |x|.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
 def unary_calls(
     operation: str, x: View, y: View, *, alpha: float = 0.0, beta: float = 0.0
 ) -> list[Call]:
-    """y = operation(x), element by element; `alpha` and `beta` are the operation's attributes, if any.
+    """y = operation(x), element by element; `alpha` and `beta` are the operation's attributes, if
+    any.
 
     clip's bounds are alpha and beta.  gelu is "gelu" (erf) or "gelu_tanh".
     """
@@ -162,7 +164,7 @@ def where_kernel(dtype: str) -> Kernel:
 
 
 def where_calls(condition: View, a: View, b: View, y: View) -> list[Call]:
-    """y = a where the bool `condition` holds, else b; all broadcast to y's shape; any element type."""
+    """y = a where the bool `condition` holds, else b; all broadcast to y's shape; any type."""
     if y.size == 0:
         return []
     views = (*(view.broadcast_to(y.shape) for view in (condition, a, b)), y)

@@ -1,13 +1,15 @@
 """What happens to an accumulator before it is stored.
 
-    u8      f = float32(acc) * m[c]                                        then clamp to [lo - z, hi - z],
-            f = fma(float32(r), rs, fma(float32(acc), m[c], rz))           round half to even, add z
-    f32     f = float32(acc) * m[c]   or   acc, if that is float32;  f + r;      then clamp to [lo, hi]
+    u8      f = float32(acc) * m[c]                             then clamp to [lo - z, hi - z],
+            f = fma(float32(r), rs, fma(float32(acc), m[c], rz))     round half to even, add z
+    f32     f = float32(acc) * m[c], or acc if that is float32;  f + r;  then clamp to [lo, hi]
     i32     acc
 
-with the channel's multiplier m[c], the residual r, its multiplier rs, and rz = float32(-zero point(r) * rs).
-The clamp comes before the rounding: the bounds are integers, so the result is the same as saturating
-afterwards, and no conversion can overflow.  A clamp is `f if f > lo else lo`: NaN becomes lo.
+with the channel's multiplier m[c], the residual r, its multiplier rs, and rz = float32(-zero
+point(r) * rs).
+The clamp comes before the rounding: the bounds are integers, so the result is the same as
+saturating afterwards, and no conversion can overflow.  A clamp is `f if f > lo else lo`: NaN
+becomes lo.
 
 The parameters of a panel of `columns` channels lie in one block of 4-byte words:
 
@@ -22,9 +24,10 @@ from typing import Any, Literal
 import numpy as np
 from numba.extending import register_jitable
 
+from runtime.kernels import interleave
 from runtime.kernels.abi import aligned
 from runtime.kernels.intrinsics import f32_pointer, fma, i32_pointer, rint, u8_pointer
-from runtime.kernels.vector_ir import F32, I8, I32, Emitter, Vector
+from runtime.kernels.vector_ir import F32, I8, I16, I32, Emitter, Vector
 
 OutputKind = Literal["u8", "f32", "i32"]
 _OUTPUT_DTYPES = {"u8": np.uint8, "f32": np.float32, "i32": np.int32}
@@ -36,8 +39,10 @@ class Epilogue:
     """How accumulators become outputs.
 
     kind: element type of the result.
-    multiplier: float32 per output channel (or one for all); unused by "i32" and by float32 accumulators.
-    zero_point, lo, hi: of a u8 result, as stored values; of a float result `lo` and `hi` are floats.
+    multiplier: float32 per output channel (or one for all); unused by "i32" and by float32
+    accumulators.
+    zero_point, lo, hi: of a u8 result, as stored values; of a float result `lo` and `hi` are
+    floats.
     residual_multiplier, residual_zero_point: of a u8 residual (a float residual is added as it is).
     """
 
@@ -68,10 +73,13 @@ class Epilogue:
         return words.view(np.int32)
 
 
-def pack_epilogue(epilogue: Epilogue, bias: np.ndarray, columns: int) -> np.ndarray:
+def pack_epilogue(
+    epilogue: Epilogue, bias: np.ndarray, columns: int, order: np.ndarray | None = None
+) -> np.ndarray:
     """The blocks of all panels: int32 words [panels, 2 * columns + 16].
 
     bias: int32 or float32 [N]; N is padded with zeros to whole panels.
+    order: the channel of each of a panel's columns, if it is not that of the columns.
     """
     panels = -(-len(bias) // columns)
     words = aligned(np.zeros((panels, 2 * columns + _SCALARS), np.int32))
@@ -79,7 +87,8 @@ def pack_epilogue(epilogue: Epilogue, bias: np.ndarray, columns: int) -> np.ndar
     def channels(values: np.ndarray) -> np.ndarray:
         padded = np.zeros(panels * columns, values.dtype)
         padded[: len(bias)] = values
-        return padded.view(np.int32).reshape(panels, columns)
+        words = padded.view(np.int32).reshape(panels, columns)
+        return words if order is None else words[:, order]
 
     words[:, :columns] = channels(np.ascontiguousarray(bias))
     multiplier = 1.0 if epilogue.multiplier is None else epilogue.multiplier
@@ -101,6 +110,10 @@ class EpilogueCode:
     def __str__(self) -> str:
         return f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}"
 
+    def interleaved(self, registers: int) -> bool:
+        """Whether the columns of a tile of so many registers lie in `interleave.order`."""
+        return self.kind == "u8" and registers == interleave.REGISTERS
+
     @property
     def output_size(self) -> int:
         """Bytes per output element."""
@@ -108,7 +121,8 @@ class EpilogueCode:
 
 
 class VectorEpilogue:
-    """Emits an epilogue for vectors of `lanes` channels; `block` is the address of the panel's words."""
+    """Emits an epilogue for vectors of `lanes` channels; `block` is the address of the panel's
+    words."""
 
     def __init__(self, e: Emitter, code: EpilogueCode, block: Any, columns: int, lanes: int):
         self.e, self.code, self.block, self.columns, self.lanes = e, code, block, columns, lanes
@@ -116,7 +130,8 @@ class VectorEpilogue:
         if code.kind != "i32":
             self.lo, self.hi = (self._scalar(scalars, index, F32) for index in (0, 1))
         if code.kind == "u8":
-            self.zero_point = self._scalar(scalars, 2, I32)
+            self.zero_point_word = e.load(e.offset(scalars, 8), I32)
+            self.zero_point = e.splat(self.zero_point_word, lanes)
             if code.residual:
                 self.rs, self.rz = (self._scalar(scalars, index, F32) for index in (3, 4))
 
@@ -135,31 +150,60 @@ class VectorEpilogue:
 
     def finish(self, acc: Any, vector: int, output: Any, residual: Any, mask: Any) -> None:
         """Stores one vector of accumulators (bias included) at address `output`."""
-        e, builder, lanes = self.e, self.e.builder, self.lanes
-        floats = Vector(F32, lanes)
+        e, lanes = self.e, self.lanes
         if self.code.kind == "i32":
             e.store(acc, output, mask)
             return
-        integer = self.code.accumulator == "i32"
-        f = builder.sitofp(acc, floats) if integer else acc
-        if self.code.kind == "u8" and self.code.residual:
-            r = builder.uitofp(e.load(residual, Vector(I8, lanes)), floats)
-            name = f"llvm.fma.v{lanes}f32"
-            f = e.call(name, floats, f, self.multiplier(vector), self.rz)
-            f = e.call(name, floats, r, self.rs, f)
-        else:
-            if integer:
-                f = builder.fmul(f, self.multiplier(vector))
-            if self.code.residual:
-                f = builder.fadd(f, e.load(residual, floats))
-        f = builder.select(builder.fcmp_ordered(">", f, self.lo), f, self.lo)
-        f = builder.select(builder.fcmp_ordered("<", f, self.hi), f, self.hi)
+        added = None
+        if self.code.residual:
+            kind = Vector(I8 if self.code.kind == "u8" else F32, lanes)
+            added = e.load(residual, kind)
+            if self.code.kind == "u8":
+                added = e.builder.uitofp(added, Vector(F32, lanes))
+        f = self._real(acc, vector, added)
         if self.code.kind == "f32":
             e.store(f, output, mask)
             return
-        q = e.call(f"llvm.lrint.v{lanes}i32.v{lanes}f32", Vector(I32, lanes), f)
-        q = builder.add(q, self.zero_point)
-        e.store(builder.trunc(q, Vector(I8, lanes)), output, mask)
+        q = e.builder.add(self._rounded(f), self.zero_point)
+        e.store(e.builder.trunc(q, Vector(I8, lanes)), output, mask)
+
+    def finish_interleaved(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
+        """Stores four vectors of accumulators (bias included, `interleave.order`) as bytes."""
+        e, lanes = self.e, self.lanes
+        octets = Vector(I8, 4 * lanes)
+        added: list[Any] = [None] * len(sums)
+        if self.code.residual:
+            zero = octets([0] * 4 * lanes)
+            stored = interleave.interleave(e, [e.load(residual, octets), zero, zero, zero], lanes)
+            added = [e.builder.sitofp(r, Vector(F32, lanes)) for r in stored]
+        rounded = [
+            self._rounded(self._real(acc, vector, r))
+            for vector, (acc, r) in enumerate(zip(sums, added))
+        ]
+        zero_point = e.splat(e.builder.trunc(self.zero_point_word, I16), 2 * lanes)
+        e.store(interleave.pack(e, rounded, zero_point, lanes), output, mask)
+
+    def _real(self, acc: Any, vector: int, residual: Any) -> Any:
+        """f of the formulas above, clamped; the residual as floats."""
+        e, builder = self.e, self.e.builder
+        floats = Vector(F32, self.lanes)
+        integer = self.code.accumulator == "i32"
+        f = builder.sitofp(acc, floats) if integer else acc
+        if self.code.kind == "u8" and residual is not None:
+            name = f"llvm.fma.v{self.lanes}f32"
+            f = e.call(name, floats, f, self.multiplier(vector), self.rz)
+            f = e.call(name, floats, residual, self.rs, f)
+        else:
+            if integer:
+                f = builder.fmul(f, self.multiplier(vector))
+            if residual is not None:
+                f = builder.fadd(f, residual)
+        f = builder.select(builder.fcmp_ordered(">", f, self.lo), f, self.lo)
+        return builder.select(builder.fcmp_ordered("<", f, self.hi), f, self.hi)
+
+    def _rounded(self, f: Any) -> Any:
+        name = f"llvm.lrint.v{self.lanes}i32.v{self.lanes}f32"
+        return self.e.call(name, Vector(I32, self.lanes), f)
 
 
 def scalar_epilogue(code: EpilogueCode) -> Any:

@@ -2,8 +2,9 @@
 
     y[outer, i..., inner] = x[outer, indices[i...], inner]
 
-A negative index counts from the end.  An index outside the axis is never followed: the nearest valid element
-is taken instead and the index is recorded in the call's status array, which `bad_index` reads after a run.
+A negative index counts from the end.  An index outside the axis is never followed: the nearest
+valid element is taken instead and the index is recorded in the call's status array, which
+`bad_index` reads after a run.
 """
 
 from __future__ import annotations
@@ -46,9 +47,7 @@ def gather_kernel(size: int, indices: str) -> Kernel:
     """Moves elements of `size` bytes, chosen by indices of a dtype (int32 or int64)."""
 
     @device
-    def row_function(
-        row: int, n: int, x: Any, sx: int, p: Any, sp: int, y: Any, sy: int
-    ) -> None:
+    def row_function(row: int, n: int, x: Any, sx: int, p: Any, sp: int, y: Any, sy: int) -> None:
         length, stride = argument(row, _SIZE), argument(row, _STRIDE)
         status = i64_pointer(argument(row, _STATUS))
         if sp == 0:  # one index for the whole row
@@ -70,8 +69,8 @@ def gather_kernel(size: int, indices: str) -> Kernel:
 def gather_calls(x: View, indices: View, y: View, axis: int) -> list[Call]:
     """y = x[..., indices, ...] along `axis`; indices are i32 or i64, x and y of one element type.
 
-    The shape of y is x's with `axis` replaced by the shape of `indices`.  Raises `ValueError` for an empty
-    axis, of which nothing can be taken.
+    The shape of y is x's with `axis` replaced by the shape of `indices`.  Raises `ValueError` for
+    an empty axis, of which nothing can be taken.
     """
     if y.size == 0:
         return []
@@ -100,7 +99,8 @@ def gather_calls(x: View, indices: View, y: View, axis: int) -> list[Call]:
 
 
 def bad_index(calls: Iterable[Call]) -> tuple[int, Call] | None:
-    """The first call of `gather_calls` that met an index outside its axis since the last look, if any.
+    """The first call of `gather_calls` that met an index outside its axis since the last look, if
+    any.
 
     Returns (index, call) and clears the call's status; other calls are ignored.
     """

@@ -2,13 +2,14 @@
 
     C[i, n] = epilogue(sum over s, k of  A[rows[i] + segments[s] + k] * W[s, k, n])
 
-The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR registers; what is
-left over of the columns is a second call with a narrower, masked panel.  A kernel walks blocks of rows
-(so many that their activations stay in the second-level cache), in a block the panels, in a panel the tiles
-(its weights stay in the first-level cache).  Threads share the panels if there are many, else the tiles.
+The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR registers;
+what is left over of the columns is a second call with a narrower, masked panel.  A kernel walks
+blocks of rows (so many that their activations stay in the second-level cache), in a block the
+panels, in a panel the tiles (its weights stay in the first-level cache).  Threads share the panels
+if there are many, else the tiles.
 
-The portable kernels are plain loops with the same results (to the bit for integers).  They also serve
-weights that the tiles do not take: those with a zero point, as int16 `w - zero point`.
+The portable kernels are plain loops with the same results (to the bit for integers).  They also
+serve weights that the tiles do not take: those with a zero point, as int16 `w - zero point`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,21 @@ from typing import Any
 
 import numpy as np
 
+from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned, kernel
-from runtime.kernels.epilogue import Epilogue, EpilogueCode, pack_epilogue, scalar_epilogue
-from runtime.kernels.intrinsics import argument, f32_pointer, i16_pointer, i64_pointer, u8_pointer
+from runtime.kernels.epilogue import (
+    Epilogue,
+    EpilogueCode,
+    pack_epilogue,
+    scalar_epilogue,
+)
+from runtime.kernels.intrinsics import (
+    argument,
+    f32_pointer,
+    i16_pointer,
+    i64_pointer,
+    u8_pointer,
+)
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.packing import pack_tiles
@@ -39,8 +52,9 @@ class Product:
     """One product.  Addresses and offsets are in bytes.
 
     a: address of the activations (u8 or float32); rows [M], segments [S]: offsets from it.
-    weights: [S, K, N] int8, int16 or float32, or a view [1, K, N] of float32 that is known only at run time
-    (packed before the product by a call of its own, into memory that the call holds).  bias: [N] int32 or float32, zero points folded in.
+    weights: [S, K, N] int8, int16 or float32, or a view [1, K, N] of float32 that is known only at
+    run time (packed before the product by a call of its own, into memory that the call holds).
+    bias: [N] int32 or float32, zero points folded in.
     c: address of the output; outputs [M]: offsets of its rows, whose columns are adjacent.
     residual: like c, with offsets of its own.
     """
@@ -75,7 +89,7 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     return _tile_calls(product, isa)
 
 
-# --- tiles -------------------------------------------------------------------------------------------------
+# --- tiles ---
 
 
 def _tile_calls(product: Product, isa: Isa) -> list[Call]:
@@ -91,9 +105,7 @@ def _tile_calls(product: Product, isa: Isa) -> list[Call]:
     return calls
 
 
-def _panels_calls(
-    product: Product, isa: Isa, first: int, end: int, vectors: int
-) -> list[Call]:
+def _panels_calls(product: Product, isa: Isa, first: int, end: int, vectors: int) -> list[Call]:
     """The columns [first, end): whole panels of `vectors` registers, or one narrower panel."""
     multiply = MULTIPLIES[isa, product.element]
     m = len(product.rows)
@@ -102,14 +114,15 @@ def _panels_calls(
     rows = -(-m // tiles)
     tile = Tile(multiply, rows, vectors, bool((end - first) % columns), product.code)
 
+    order = interleave.order(multiply.lanes) if tile.interleaved else None
     before: list[Call] = []
     if isinstance(product.weights, View):
         pack, weights = pack_panels_call(product.weights.slice(2, first, end - first), columns)
         before.append(pack)
     else:
-        weights = pack_tiles(product.weights[:, :, first:end], multiply, vectors)
+        weights = pack_tiles(product.weights[:, :, first:end], multiply, vectors, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
-    blocks = pack_epilogue(epilogue, product.bias[first:end], columns)
+    blocks = pack_epilogue(epilogue, product.bias[first:end], columns, order)
     segments, k, _ = product.weights.shape
     tables = _Tables(product)
     itemsize = product.weights.dtype.itemsize
@@ -233,11 +246,12 @@ def tile_kernel(tile: Tile) -> Kernel:
     return Kernel.of(gemm, tile)
 
 
-# --- weights known at run time ------------------------------------------------------------------------------
+# --- weights known at run time ---
 
 
 def pack_panels_call(b: View, columns: int) -> tuple[Call, np.ndarray]:
-    """A call that packs float32 b [1, K, N] of any strides as [panel][K][columns], and where it goes.
+    """A call that packs float32 b [1, K, N] of any strides as [panel][K][columns], and where it
+    goes.
 
     The last panel is padded with zeros; `columns` is the width of a tile, or 1 for plain loops.
     """
@@ -275,7 +289,7 @@ def pack_panels_f32(row: int, thread: int, threads: int) -> None:
                 packed[i * columns + j] = b[start + j * column_stride]
 
 
-# --- plain loops -------------------------------------------------------------------------------------------
+# --- plain loops ---
 
 _PORTABLE_COLUMNS = 4
 """Columns that share one pass over a row's activations."""
@@ -324,7 +338,8 @@ def element_access(code: EpilogueCode) -> tuple[Any, Any, Any]:
 
 @cache
 def portable_kernel(code: EpilogueCode) -> Kernel:
-    """The product as plain loops: dot products of four columns at a time, weights [N][segment][K]."""
+    """The product as plain loops: dot products of four columns at a time, weights
+    [N][segment][K]."""
     finish = scalar_epilogue(code)
     size = code.output_size
     activations, weights_of, number = element_access(code)

@@ -1,12 +1,12 @@
 """Numba intrinsics for code that works on raw memory.
 
-A kernel gets addresses (int64).  It turns each into a typed pointer ONCE, outside its loops, and indexes
-that pointer in elements: `x = f32_pointer(address)`, then `x[i]`.  The pointer is numba's `CPointer`: no
-bounds check, no negative-index wrap, no reference count, and LLVM sees a plain
+A kernel gets addresses (int64).  It turns each into a typed pointer ONCE, outside its loops, and
+indexes that pointer in elements: `x = f32_pointer(address)`, then `x[i]`.  The pointer is numba's
+`CPointer`: no bounds check, no negative-index wrap, no reference count, and LLVM sees a plain
 `getelementptr`, so that inner loops vectorize.
 
-Integers: numba widens `int32 * int32` to int64.  Wrap every product and sum in `np.int32(...)` where the
-vector width matters.
+Integers: numba widens `int32 * int32` to int64.  Wrap every product and sum in `np.int32(...)`
+where the vector width matters.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import extending
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+# The decorated functions are called with other arguments than they are written with: untyped.
+intrinsic: Any = extending.intrinsic
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
@@ -150,16 +153,16 @@ def call_kernel(typingctx: Any, row: Any, thread: Any, threads: Any) -> Any:
 
 
 _SPINS_BEFORE_YIELD = 3000
-"""About 10-100 us of spinning: longer than most kernels' imbalance, far shorter than a time slice."""
+"""10-100 us of spinning: longer than most kernels' imbalance, far shorter than a time slice."""
 
 
 @intrinsic
 def barrier(typingctx: Any, counter: Any, threads: Any) -> Any:
-    """Waits until all `threads` have arrived; `counter` is the address of an int64 that starts at 0.
+    """Waits until all `threads` have arrived; `counter` is the address of an int64, at first 0.
 
-    The counter only grows: each thread adds 1 and waits for the next multiple of `threads`.  A thread
-    spins for a while and then yields its core at every look, because the thread it waits for may need
-    that very core.
+    The counter only grows: each thread adds 1 and waits for the next multiple of `threads`.  A
+    thread spins for a while and then yields its core at every look, because the thread it waits for
+    may need that very core.
     """
     signature = types.void(types.int64, types.int64)
 

@@ -1,8 +1,8 @@
 """The instruction sets kernels are written for, and which of them this machine has.
 
-An `Isa` selects what a *generator* emits (vector width, dot-product instruction).  What LLVM may use for
-plain loops is the CPU that numba compiles for: the host, or `NUMBA_CPU_NAME` / `NUMBA_CPU_FEATURES`.
-Those two variables are also the way to try another machine's kernels on this one.
+An `Isa` selects what a *generator* emits (vector width, dot-product instruction).  What LLVM may
+use for plain loops is the CPU that numba compiles for: the host, or `NUMBA_CPU_NAME` and
+`NUMBA_CPU_FEATURES`.  Those two variables are also the way to try another machine's kernels here.
 """
 
 from __future__ import annotations

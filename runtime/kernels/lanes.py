@@ -1,8 +1,9 @@
 """Reductions of a float32 row in the fixed order of 16 lanes.
 
-Lane j takes elements j, j + 16, ... in order; then lanes j and j + 8 are combined, then j and j + 4, j + 2,
-j + 1.  It is the order of `runtime.reference.elementary.lane_sum`, independent of the CPU's vector width.
-Each lane starts with the reduction's neutral element, which a missing tail leaves as it is.
+Lane j takes elements j, j + 16, ... in order; then lanes j and j + 8 are combined, then j and j +
+4, j + 2, j + 1.  It is the order of `runtime.reference.elementary.lane_sum`, independent of the
+CPU's vector width. Each lane starts with the reduction's neutral element, which a missing tail
+leaves as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from runtime.kernels.intrinsics import intrinsic
 from runtime.kernels.strided import device
 
 LANES = 16
@@ -26,10 +27,11 @@ _INFINITY = np.float32(np.inf)
 
 
 def scratch(element: types.Type, count: int) -> Any:
-    """An intrinsic without arguments: the pointer to `count` elements on the calling kernel's stack.
+    """An intrinsic without arguments: the pointer to `count` elements on the calling kernel's
+    stack.
 
-    One place per call site, not cleared.  LLVM knows that nothing else points there, which is what lets
-    loops that accumulate into it vectorize.
+    One place per call site, not cleared.  LLVM knows that nothing else points there, which is what
+    lets loops that accumulate into it vectorize.
     """
 
     @intrinsic
@@ -44,7 +46,7 @@ def scratch(element: types.Type, count: int) -> Any:
     return pointer
 
 
-# --- what is combined: once for one element (numba), once for 16 (LLVM) ------------------------------------
+# --- what is combined: once for one element (numba), once for 16 (LLVM) --------------------------
 
 
 @device
@@ -85,9 +87,7 @@ def squared_deviation(x: Any, c: Any) -> Any:
 
 def _vector_select(order: str) -> Callable[[Any, Any, Any], Any]:
     def build(builder: Any, a: Any, b: Any) -> Any:
-        wins = builder.or_(
-            builder.fcmp_ordered(order, b, a), builder.fcmp_unordered("uno", b, b)
-        )
+        wins = builder.or_(builder.fcmp_ordered(order, b, a), builder.fcmp_unordered("uno", b, b))
         return builder.select(wins, b, a)
 
     return build
@@ -113,7 +113,7 @@ _VECTOR_TERM: dict[Any, Callable[[Any, Any, Any], Any]] = {
 
 
 def _whole_steps(combine: Any, term: Any) -> Any:
-    """Intrinsic (x, n, lanes, c): lanes = combine(lanes, term(x[i : i + 16], c)) for i = 0, 16, ... < n."""
+    """Intrinsic (x, n, lanes, c): combines lanes with term(x[i : i + 16], c), i = 0, 16 ... < n."""
 
     @intrinsic
     def run(typingctx: Any, x: Any, n: Any, lanes: Any, c: Any) -> Any:
@@ -155,7 +155,7 @@ def _whole_steps(combine: Any, term: Any) -> Any:
 
 
 def lane_reduction(combine: Any, term: Any, neutral: np.float32) -> Any:
-    """A function (x, stride, n, c) -> float32: `term(x[i * stride], c)` combined over n elements."""
+    """A function (x, stride, n, c) -> f32: `term(x[i * stride], c)` combined over n elements."""
     whole_steps = _whole_steps(combine, term)
     place = scratch(types.float32, LANES)
 

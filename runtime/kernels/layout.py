@@ -39,7 +39,8 @@ def channels_of(epilogue: Epilogue, channels: slice) -> Epilogue:
 
 
 def pixel_offsets(view: View, shape: tuple[int, ...], strides: Sequence[int]) -> np.ndarray:
-    """Byte offset of each output pixel's first element in `view`: [N * H * W] of `shape`'s N, H, W."""
+    """Byte offset of each output pixel's first element in `view`: [N * H * W] of `shape`'s N, H,
+    W."""
     batch, _, height, width = shape
     n, _, h, w = view.byte_strides
     offsets = (

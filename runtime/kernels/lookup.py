@@ -1,7 +1,7 @@
 """y[i] = table[x[i]]: any function of one unsigned byte, as a table of 256 results.
 
-A u8 result is a requantization, an activation, ...; a float32 result is a dequantization.
-On CPUs with AVX512-VBMI a u8 table lives in four registers and 64 bytes are looked up by two permutes:
+A u8 result is a requantization, an activation, ...; a float32 result is a dequantization. On CPUs
+with AVX512-VBMI a u8 table lives in four registers and 64 bytes are looked up by two permutes:
 
     low  = vpermi2b(table[0:64],    table[64:128],  x)        (uses the low 7 bits of x)
     high = vpermi2b(table[128:192], table[192:256], x)
@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
 from runtime.kernels.abi import Call, Kernel, View
-from runtime.kernels.intrinsics import POINTERS, declare
+from runtime.kernels.intrinsics import POINTERS, declare, intrinsic
 from runtime.kernels.isa import cpu_features
 from runtime.kernels.strided import (
     advance,
@@ -47,9 +46,7 @@ def _lookup_64(typingctx: Any, table: Any, x: Any, y: Any) -> Any:
             value.align = 1
             return value
 
-        permute = declare(
-            builder.module, "llvm.x86.avx512.vpermi2var.qi.512", _BYTES, [_BYTES] * 3
-        )
+        permute = declare(builder.module, "llvm.x86.avx512.vpermi2var.qi.512", _BYTES, [_BYTES] * 3)
         bytes_ = load(x, 0)
         low = builder.call(permute, [load(table, 0), bytes_, load(table, 1)])
         high = builder.call(permute, [load(table, 2), bytes_, load(table, 3)])

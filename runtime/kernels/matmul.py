@@ -1,7 +1,9 @@
-"""Matrix products with numpy's semantics: y[..., i, j] = epilogue(sum over k of a[..., i, k] * b[..., k, j]).
+"""Matrix products with numpy's semantics.
 
-A constant matrix b is packed when the plan is made, and all leading axes of a are rows of one product.
-A b with leading axes, or one known only at run time (float32), is a product per matrix.
+    y[..., i, j] = epilogue(sum over k of  a[..., i, k] * b[..., k, j])
+
+A constant matrix b is packed when the plan is made, and all leading axes of a are rows of one
+product. A b with leading axes, or one known only at run time (float32), is a product per matrix.
 """
 
 from __future__ import annotations
@@ -32,10 +34,9 @@ def matmul_calls(
     """Plans a matrix product.
 
     a: [..., M, K], u8 or float32.  b: [..., K, N], int8, uint8 or float32; a view must be float32.
-    bias: [N] int32 or float32.  y, residual: [..., M, N] with adjacent columns.
-    Leading axes broadcast.  One-dimensional operands are numpy's: a [K] is a row, b [K] a column, and y
-    lacks the axis.
-    Raises `ValueError` for a layout the kernels do not take.
+    bias: [N] int32 or float32.  y, residual: [..., M, N] with adjacent columns. Leading axes
+    broadcast.  One-dimensional operands are numpy's: a [K] is a row, b [K] a column, and y lacks
+    the axis. Raises `ValueError` for a layout the kernels do not take.
     """
     if a.rank == 1:
         a, y = a.expand_dims(0), y.expand_dims(y.rank if len(b.shape) == 1 else -2)

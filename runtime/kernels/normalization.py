@@ -2,11 +2,11 @@
 
     layer_norm, instance_norm   d = x - sum(x) / n      v = sum(d * d) / n       (16-lane sums)
                                 y = d * (1 / sqrt(v + epsilon)) * scale + bias
-    batch_norm                  y = (x - mean[c]) * (scale[c] / sqrt(variance[c] + epsilon)) + bias[c]
+    batch_norm                  y = (x - mean) * (scale / sqrt(variance + epsilon)) + bias
     lrn                         y = x / (bias + alpha / size * sum of x^2 over `size` channels)^beta
 
-Every product and sum is rounded on its own, in this order: equal to `runtime.reference.normalization` in
-every bit (lrn: computed in float64, rounded once).
+Every product and sum is rounded on its own, in this order: equal to
+`runtime.reference.normalization` in every bit (lrn: computed in float64, rounded once).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
+from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.copy import copy_calls
 from runtime.kernels.intrinsics import f32_argument, f64_pointer
 from runtime.kernels.lanes import lane_sum, lane_sum_squares
@@ -91,18 +91,16 @@ def layer_norm_calls(
     return _standardize_calls(x, y, axes, parameters[0], parameters[1], 1, epsilon, keep)
 
 
-def instance_norm_calls(
-    x: View, y: View, *, scale: View, bias: View, epsilon: float
-) -> list[Call]:
+def instance_norm_calls(x: View, y: View, *, scale: View, bias: View, epsilon: float) -> list[Call]:
     """Normalizes each sample and channel over the spatial axes; scale and bias: [C]."""
     if y.size == 0:
         return []
     shape = (1, x.shape[1]) + (1,) * (x.rank - 2)
-    views = []
-    for view in (scale, bias):
-        strides = (0, view.strides[0]) + (0,) * (x.rank - 2)
-        views.append(View(view.address, shape, strides, view.dtype))
-    return _standardize_calls(x, y, tuple(range(2, x.rank)), *views, 0, epsilon, ())
+    scale, bias = (
+        View(view.address, shape, (0, view.strides[0]) + (0,) * (x.rank - 2), view.dtype)
+        for view in (scale, bias)
+    )
+    return _standardize_calls(x, y, tuple(range(2, x.rank)), scale, bias, 0, epsilon, ())
 
 
 def _standardize_calls(
@@ -130,7 +128,7 @@ def _standardize_calls(
     return [Call(standardize_kernel(), words, keep)]
 
 
-# --- batch_norm --------------------------------------------------------------------------------------------
+# --- batch_norm ----------------------------------------------------------------------------------
 
 
 @cache
@@ -138,9 +136,7 @@ def batch_norm_kernel() -> Kernel:
     """y = (x - p[0]) * p[1] + p[2] with three parameters per channel."""
 
     @device
-    def row_function(
-        row: int, n: int, x: Any, sx: int, p: Any, sp: int, y: Any, sy: int
-    ) -> None:
+    def row_function(row: int, n: int, x: Any, sx: int, p: Any, sp: int, y: Any, sy: int) -> None:
         if sp == 0:
             mean, factor, bias = p[0], p[1], p[2]
             for i in range(n):
@@ -173,7 +169,7 @@ def batch_norm_calls(
     return [Call(batch_norm_kernel(), nest_arguments((x, parameters, y)), (table,))]
 
 
-# --- lrn ---------------------------------------------------------------------------------------------------
+# --- lrn -----------------------------------------------------------------------------------------
 
 _LRN_CHANNELS, _LRN_X, _LRN_Y, _LRN_SIZE = range(parameters_at(2), parameters_at(2) + 4)
 _LRN_FACTOR, _LRN_BETA, _LRN_BIAS = range(_LRN_SIZE + 1, _LRN_SIZE + 4)
@@ -207,12 +203,12 @@ def lrn_kernel() -> Kernel:
     return nest2(lrn_kernel, row_function, "float32", "float32")
 
 
-def lrn_calls(
-    x: View, y: View, *, size: int, alpha: float, beta: float, bias: float
-) -> list[Call]:
+def lrn_calls(x: View, y: View, *, size: int, alpha: float, beta: float, bias: float) -> list[Call]:
     """Divides by a power of the mean square of the `size` channels (axis 1) around; y is not x."""
     if y.size == 0:
         return []
-    bits = (struct.unpack("<q", struct.pack("<d", value))[0] for value in (alpha / size, beta, bias))
+    bits = (
+        struct.unpack("<q", struct.pack("<d", value))[0] for value in (alpha / size, beta, bias)
+    )
     words = nest_arguments((x.slice(1, 0, 1), y.slice(1, 0, 1)))
     return [Call(lrn_kernel(), (*words, x.shape[1], x.strides[1], y.strides[1], size, *bits))]

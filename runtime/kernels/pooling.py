@@ -1,12 +1,12 @@
 """Max and average pooling of [N, C, H, W] (or [N, C, L]) views.
 
-    max       y = max of the window's valid elements                     (the type's least value if none)
+    max       y = max of the window's valid elements          (the type's least value if none)
     average   f32: y = sum / n
               u8:  y = rint(clamp(sum(x - za) * m, low - zy, high - zy)) + zy      m = sa / (sy * n)
 
-n is the number of averaged elements, which varies along the border: a table with one divisor or multiplier
-per output pixel.  Windows are clamped to the tensor, so the padding is never read.  One pixel's channels
-are pooled in blocks of 64, vectorized where they are contiguous (NHWC memory).
+n is the number of averaged elements, which varies along the border: a table with one divisor or
+multiplier per output pixel.  Windows are clamped to the tensor, so the padding is never read.  One
+pixel's channels are pooled in blocks of 64, vectorized where they are contiguous (NHWC memory).
 """
 
 from __future__ import annotations
@@ -166,7 +166,14 @@ def pool_kernel(kind: Kind, dtype: str) -> Kernel:
 
 
 def _counts(
-    size: int, outputs: int, kernel: int, stride: int, begin: int, end: int, dilation: int, padded: bool
+    size: int,
+    outputs: int,
+    kernel: int,
+    stride: int,
+    begin: int,
+    end: int,
+    dilation: int,
+    padded: bool,
 ) -> np.ndarray:
     """How many taps of each window are averaged along one axis, shape [outputs]."""
     positions = np.arange(outputs)[:, None] * stride - begin + np.arange(kernel) * dilation
@@ -179,7 +186,7 @@ def _four_axes(view: View) -> View:
 
 
 def _call(kind: Kind, x: View, y: View, window: Window, table: np.ndarray, words: tuple) -> Call:
-    """`words`: input zero point, bounds (relative to the output's zero point), output zero point."""
+    """`words`: zero point of x, bounds (relative to the zero point of y), zero point of y."""
     x, y = _four_axes(x), _four_axes(y)
     extra = 2 - len(window.kernel)  # a missing height is 1
     geometry = (
@@ -219,8 +226,9 @@ def average_pool_calls(
 ) -> list[Call]:
     """y = the mean of each window; `ceil_mode` is expressed by y's shape.
 
-    x, y: [N, C, spatial (1 or 2)], both f32, or both u8 with `qx` and `qy`; [low, high] limits a u8 result.
-    With `count_include_pad` the declared padding counts as zeros, but not what ceil_mode adds.
+    x, y: [N, C, spatial (1 or 2)], both f32, or both u8 with `qx` and `qy`; [low, high] limits a
+    u8 result. With `count_include_pad` the declared padding counts as zeros, but not what
+    ceil_mode adds.
     """
     if y.size == 0:
         return []

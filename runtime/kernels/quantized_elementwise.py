@@ -41,8 +41,8 @@ def clamp(value: float, low: float, high: float) -> float:
 
 
 @device
-def to_u8(value: float, low: float, high: float, zero_point: int) -> int:
-    """rint(clamp(value, low, high)) + zero_point, where the bounds are relative to the zero point."""
+def to_u8(value: Any, low: Any, high: Any, zero_point: Any) -> Any:
+    """rint(clamp(value, low, high)) + zero_point; the bounds are relative to the zero point."""
     return np.uint8(np.int32(np.int32(rint(clamp(value, low, high))) + zero_point))
 
 
@@ -81,9 +81,7 @@ def quantized_binary_kernel(operation: Operation, y: str) -> Kernel:
     store = _store_u8 if y == "uint8" else _store_f32
 
     @device
-    def row_function(
-        row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int
-    ) -> None:
+    def row_function(row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int) -> None:
         ka, kb = f32_argument(row, _KA), f32_argument(row, _KB)
         za, zb = np.int32(argument(row, _ZA)), np.int32(argument(row, _ZB))
         low, high = f32_argument(row, _LOW), f32_argument(row, _HIGH)
@@ -120,8 +118,8 @@ def quantized_binary_calls(
 ) -> list[Call]:
     """`a` and `b` (u8, broadcast to y's shape) combined into `y`.
 
-    A u8 `y` needs `qy`, and [low, high] are stored values (0 and 255 by default); an f32 `y` takes none,
-    and [low, high] are real values (default: no limit).
+    A u8 `y` needs `qy`, and [low, high] are stored values (0 and 255 by default); an f32 `y` takes
+    none, and [low, high] are real values (default: no limit).
     """
     if y.size == 0:
         return []
@@ -141,7 +139,7 @@ def quantized_binary_calls(
     else:
         ka, kb = sa / scale, sb / scale
     views = (a.broadcast_to(y.shape), b.broadcast_to(y.shape), y)
-    parameters = (f32_bits(ka), f32_bits(kb), qa.zero_point, qb.zero_point)
+    parameters = (f32_bits(float(ka)), f32_bits(float(kb)), qa.zero_point, qb.zero_point)
     parameters += (f32_bits(low), f32_bits(high), zero_point)
     kernel = quantized_binary_kernel(operation, y.dtype.name)
     return [Call(kernel, nest_arguments(views) + parameters)]

@@ -4,11 +4,12 @@
     quantized mean                y = rint(clamp(sum(x - za) * m, low - zy, high - zy)) + zy
                                   m = sa / (sy * n), computed in float64 and rounded once
 
-float32 is combined in 16 lanes: the reduced elements of one result, counted in row-major order, go to lane
-0, 1, ... 15, 0, ... (see `lanes`); integers in int64, wrapping to y's type.  Three kernels:
+float32 is combined in 16 lanes: the reduced elements of one result, counted in row-major order, go
+to lane 0, 1, ... 15, 0, ... (see `lanes`); integers in int64, wrapping to y's type.  Three
+kernels:
 
     rows      the reduced axes are one axis in memory: one lane reduction per result
-    columns   otherwise: 64 results side by side, 16 lanes of 64 columns; vectorized over the results
+    columns   otherwise: 64 results side by side, 16 lanes of 64 columns; vectorized over results
     integers  one result at a time
 """
 
@@ -37,6 +38,7 @@ from runtime.kernels.lanes import (
 from runtime.kernels.pooling import mean_multiplier
 from runtime.kernels.quantized_elementwise import Quantization, to_u8
 from runtime.kernels.strided import (
+    MAX_RANK,
     Axis,
     advance,
     argument,
@@ -49,7 +51,7 @@ from runtime.kernels.strided import (
 
 Operation = Literal["sum", "mean", "max", "min", "prod"]
 
-_MAX_REDUCED = 4
+_MAX_REDUCED = MAX_RANK
 _COUNT = parameters_at(2)
 _RANK, _SIZES = _COUNT + 1, _COUNT + 2
 _STRIDES = _SIZES + _MAX_REDUCED
@@ -80,7 +82,7 @@ _ZERO = np.float32(0)
 def _outer_offset(row: int, index: int) -> int:
     """Offset in elements of step `index` of the reduced axes without the innermost."""
     offset = 0
-    for axis in range(_INNER - 1, -1, -1):
+    for axis in range(_INNER - 1, _INNER - argument(row, _RANK), -1):
         size = argument(row, _SIZES + axis)
         rest = index // size
         offset += (index - rest * size) * argument(row, _STRIDES + axis)
@@ -225,7 +227,7 @@ def quantized_mean_kernel() -> Kernel:
     return nest2(quantized_mean_kernel, row_function, "uint8", "uint8")
 
 
-# --- planning ----------------------------------------------------------------------------------------------
+# --- planning ------------------------------------------------------------------------------------
 
 
 def split_axes(x: View, y: View, axes: Sequence[int]) -> tuple[View, View, list[Axis]]:
@@ -250,8 +252,6 @@ def _select(view: View, axes: Sequence[int]) -> View:
 
 
 def _reduced_words(reduced: list[Axis], itemsize: int) -> tuple[int, ...]:
-    if len(reduced) > _MAX_REDUCED:
-        raise ValueError(f"{len(reduced)} separate reduced axes; at most {_MAX_REDUCED} are possible")
     missing = _MAX_REDUCED - len(reduced)
     count = prod(axis.size for axis in reduced)
     sizes = [1] * missing + [axis.size for axis in reduced]
@@ -261,7 +261,7 @@ def _reduced_words(reduced: list[Axis], itemsize: int) -> tuple[int, ...]:
 
 def _inner_operand(x: View) -> int | None:
     """x's contiguous kept axis, if there is one, should be the inner loop."""
-    contiguous = any(s == 1 and n > 1 for s, n in zip(x.strides, x.shape))
+    contiguous = any(s == 1 and n > 1 for s, n in zip(x.strides, x.shape, strict=True))
     return 0 if contiguous else None
 
 

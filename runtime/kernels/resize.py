@@ -3,15 +3,16 @@
     nearest         y[..., o, ...] = x[..., index[o], ...]
     interpolation   y[..., o, ...] = sum over t of x[..., index[t, o], ...] * weight[t, o]
 
-The tables come from the caller (coordinates, rounding, cubic coefficients, clamping at the border are its
-business).  The sum runs over t = 0, 1, ... with every product and sum rounded to float32.
+The tables come from the caller (coordinates, rounding, cubic coefficients, clamping at the border
+are its business).  The sum runs over t = 0, 1, ... with every product and sum rounded to float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,10 @@ from runtime.kernels.strided import (
 _INDEX, _WEIGHT, _TAPS, _OUTPUTS, _STRIDE = range(parameters_at(3), parameters_at(3) + 5)
 
 
-class Sampling(NamedTuple):
-    """How one axis is sampled: index int64 [taps, outputs] into x's axis, weight float32 [taps, outputs].
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """How one axis is sampled: index int64 [taps, outputs] into x's axis, weight float32 [taps,
+    outputs].
 
     For a nearest-neighbour resize there is one tap and no weight.
     """
@@ -47,9 +50,7 @@ def interpolate_kernel() -> Kernel:
     """Weighted sums along one axis; the second operand is the output's position on that axis."""
 
     @device
-    def row_function(
-        row: int, n: int, x: Any, sx: int, o: Any, so: int, y: Any, sy: int
-    ) -> None:
+    def row_function(row: int, n: int, x: Any, sx: int, o: Any, so: int, y: Any, sy: int) -> None:
         index, weight = i64_pointer(argument(row, _INDEX)), f32_pointer(argument(row, _WEIGHT))
         taps, outputs = argument(row, _TAPS), argument(row, _OUTPUTS)
         stride = argument(row, _STRIDE)
@@ -86,7 +87,7 @@ def interpolate_calls(x: View, y: View, sampling: Sampling) -> list[Call]:
     """Interpolates float32 `x` along one axis into `y`; all other axes are equal."""
     if y.size == 0:
         return []
-    axis, index, weight = sampling
+    axis, index, weight = sampling.axis, sampling.index, sampling.weight
     if weight is None or index.shape != weight.shape:
         raise ValueError("an interpolation needs a weight for every index")
     taps, outputs = index.shape

@@ -1,4 +1,4 @@
-"""What the element-wise kernels compute for one element: `f(x, alpha, beta)` and `f(a, b)` by op name."""
+"""What element-wise kernels compute per element: `f(x, alpha, beta)` or `f(a, b)`, by op name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SQRT_HALF = _F(math.sqrt(0.5))
 _SQRT_2_OVER_PI = _F(math.sqrt(2.0 / math.pi))
 _GELU_CUBIC = _F(0.044715)
 
-# --- one operand -------------------------------------------------------------------------------------------
+# --- one operand ---------------------------------------------------------------------------------
 
 
 @device
@@ -190,7 +190,7 @@ INTEGER_UNARY: dict[str, Any] = {
     "not": _not,
 }
 
-# --- two operands ------------------------------------------------------------------------------------------
+# --- two operands --------------------------------------------------------------------------------
 
 
 @device

@@ -1,13 +1,14 @@
 """Elementary functions of one float32, written so that loops over them vectorize.
 
-Only float32 (or bit-pattern) operations and selections: no branch, no table, no call.  `exp` is operation for
-operation the definition in `runtime.reference.elementary` and equal to it in every bit; `sigmoid` and
-`silu` follow.  Largest errors of the others, against the exact value, over all float32 inputs:
+Only float32 (or bit-pattern) operations and selections: no branch, no table, no call.  `exp` is
+operation for operation the definition in `runtime.reference.elementary` and equal to it in every
+bit; `sigmoid` and `silu` follow.  Largest errors of the others, against the exact value, over all
+float32 inputs:
 
     log 1 ulp    tanh 2 ulp    erf 2 ulp    expm1 2 ulp
 
-The polynomials of log and tanh are those of the Cephes library (S. Moshier, 1989: logf, tanhf); erf's are
-N. Juffa's (erff, 2016).
+The polynomials of log and tanh are those of the Cephes library (S. Moshier, 1989: logf, tanhf);
+erf's are N. Juffa's (erff, 2016).
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic
 
-from runtime.kernels.intrinsics import bits_to_f32, f32_to_bits
+from runtime.kernels.intrinsics import bits_to_f32, f32_to_bits, intrinsic
 from runtime.kernels.strided import device
 from runtime.reference.elementary import (
     EXP_LN2_HI,
@@ -41,8 +41,8 @@ _NAN, _INFINITY = _F(np.nan), _F(np.inf)
 def select(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
     """`a if condition else b` for float32, both computed.
 
-    A Python conditional is a branch, and LLVM moves what only one side needs behind that branch; a loop
-    around a long side then does not vectorize.
+    A Python conditional is a branch, and LLVM moves what only one side needs behind that branch; a
+    loop around a long side then does not vectorize.
     """
     signature = types.float32(types.boolean, types.float32, types.float32)
 
@@ -96,7 +96,13 @@ def sigmoid(x: Any) -> Any:
 
 _T0, _T1, _T2, _T3, _T4 = (
     _F(c)
-    for c in (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
+    for c in (
+        -5.70498872745e-3,
+        2.06390887954e-2,
+        -5.37397155531e-2,
+        1.33314422036e-1,
+        -3.33332819422e-1,
+    )
 )
 _TANH_SMALL = _F(0.625)
 
@@ -176,14 +182,16 @@ def log(x: Any) -> Any:
     """The natural logarithm: x = 2^e * m with m in [sqrt(1/2), sqrt(2)); -inf at 0, NaN below."""
     tiny = x < _LEAST_NORMAL
     bits = f32_to_bits(x * _TWO_25 if tiny else x)
-    # Subtracting sqrt(1/2) as an integer makes the exponent field count from there (as in musl's logf).
+    # Subtracting sqrt(1/2) as an integer makes the exponent field count from there (as musl does).
     offset = np.int32(bits - np.int32(_SQRT_HALF_BITS))
     exponent = np.int32(offset >> np.int32(23))
     m = bits_to_f32(np.int32(bits - np.int32(exponent << np.int32(23))))
     e = np.float32(np.int32(exponent - (np.int32(25) if tiny else np.int32(0))))
     f = m - _ONE
     z = f * f
-    p = (((((((_G0 * f + _G1) * f + _G2) * f + _G3) * f + _G4) * f + _G5) * f + _G6) * f + _G7) * f + _G8
+    p = (
+        ((((((_G0 * f + _G1) * f + _G2) * f + _G3) * f + _G4) * f + _G5) * f + _G6) * f + _G7
+    ) * f + _G8
     p = p * f * z + EXP_LN2_LO * e - _HALF * z
     y = (f + p) + EXP_LN2_HI * e
     y = x if x == _INFINITY else y

@@ -1,10 +1,12 @@
 """Ops that select by order along one axis: argmax, argmin, topk.
 
     argmax   y = the index of the largest element; of equals the first (or the last)
-    topk     values, indices = the k largest (or smallest) elements in order; of equals the lower index first
+    topk     values, indices = the k largest (or smallest) elements in order; of equals the lower
+             index first
 
-NaN is larger than every number for topk, and wins in both argmax and argmin, as in numpy.  topk keeps the
-best k so far in the result itself and inserts: n comparisons when little changes, n * k at worst.
+NaN is larger than every number for topk, and wins in both argmax and argmin, as in numpy.  topk
+keeps the best k so far in the result itself and inserts: n comparisons when little changes, n * k
+at worst.
 """
 
 from __future__ import annotations
@@ -91,9 +93,7 @@ def topk_kernel(largest: bool, dtype: str) -> Kernel:
     precedes = _after if largest else _before
 
     @device
-    def row_function(
-        row: int, n: int, x: Any, sx: int, v: Any, sv: int, p: Any, sp: int
-    ) -> None:
+    def row_function(row: int, n: int, x: Any, sx: int, v: Any, sv: int, p: Any, sp: int) -> None:
         k, size = argument(row, _TOP_K), argument(row, _TOP_SIZE)
         xs, vs, ps = argument(row, _TOP_X), argument(row, _TOP_VALUES), argument(row, _TOP_INDICES)
         for i in range(n):
@@ -114,8 +114,10 @@ def topk_kernel(largest: bool, dtype: str) -> Kernel:
     return nest3(topk_kernel, row_function, dtype, dtype, "int64", largest)
 
 
-def topk_calls(x: View, values: View, indices: View, axis: int, *, largest: bool = True) -> list[Call]:
-    """values, indices (i64) = the first k elements along `axis` in order; k is values.shape[axis]."""
+def topk_calls(
+    x: View, values: View, indices: View, axis: int, *, largest: bool = True
+) -> list[Call]:
+    """values, indices (i64) = the first k elements in order on `axis`; k is values.shape[axis]."""
     if values.size == 0:
         return []
     k, size = values.shape[axis], x.shape[axis]

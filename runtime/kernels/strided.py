@@ -6,11 +6,12 @@ Operands with one common (broadcast) shape are walked as
         for row in middle axis:               # address advances by a stride
             for i in inner axis:              # the kernel's own loop: row function
 
-The planner orders the axes by the memory order of the output, joins axes that are contiguous in every
-operand, and writes sizes and strides to the call's row; the kernels are therefore generic in rank and shape.
+The planner orders the axes by the memory order of the output, joins axes that are contiguous in
+every operand, and writes sizes and strides to the call's row; the kernels are therefore generic in
+rank and shape.
 
     word 1 INNER   2 MIDDLE   3 BLOCKS   4 SPLIT_INNER   5 RANK   6..11 outer sizes
-    then 9 words per operand: address, inner stride (elements), middle stride, 6 outer strides (bytes)
+    then 9 words per operand: address, inner stride (elements), middle and 6 outer strides (bytes)
     then the kernel's own parameters
 """
 
@@ -24,10 +25,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numba.core import types
-from numba.extending import intrinsic
 
 from runtime.kernels.abi import Kernel, KernelFunction, View
-from runtime.kernels.intrinsics import POINTERS, argument
+from runtime.kernels.intrinsics import POINTERS, argument, intrinsic
 
 MAX_RANK = 8
 _OUTER = MAX_RANK - 2
@@ -41,7 +41,12 @@ _SHORT = 8
 _MIN_ROWS = 16
 """With fewer rows than this the inner axis is split among threads instead of the rows."""
 
-device = njit(error_model="numpy", no_cpython_wrapper=True, forceinline=True)
+_DEVICE_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "forceinline": True,
+}
+device: Callable[[Callable[..., Any]], Any] = njit(**_DEVICE_OPTIONS)
 """Decorator of functions that kernels call: always inlined (a call in a loop keeps it from being
 vectorized); a division by zero is not checked, as in the kernels."""
 
@@ -51,7 +56,7 @@ def parameters_at(operands: int) -> int:
     return _OPERANDS + _OPERAND_WORDS * operands
 
 
-# --- planning ----------------------------------------------------------------------------------------------
+# --- planning ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,14 @@ class Axis:
 
 
 def collapse(axes: Sequence[Axis]) -> list[Axis]:
-    """Drops axes of size 1 and joins neighbours (outer, inner) that form one regular axis in all operands."""
+    """Drops axes of size 1 and joins neighbours that form one regular axis in all operands."""
     joined: list[Axis] = []
     for axis in axes:
         if axis.size == 1:
             continue
         if joined and all(
-            outer == inner * axis.size for outer, inner in zip(joined[-1].strides, axis.strides)
+            outer == inner * axis.size
+            for outer, inner in zip(joined[-1].strides, axis.strides, strict=True)
         ):
             axis = Axis(joined.pop().size * axis.size, axis.strides)
         joined.append(axis)
@@ -77,7 +83,7 @@ def collapse(axes: Sequence[Axis]) -> list[Axis]:
 
 
 def common_axes(views: Sequence[View], order_by: int = -1) -> list[Axis]:
-    """Collapsed axes of views of one shape, in the memory order of the view `order_by`, outermost first."""
+    """Collapsed axes of views of one shape, outermost first in the memory order of one of them."""
     shape = views[0].shape
     if any(view.shape != shape for view in views):
         raise ValueError(f"operands differ in shape: {[view.shape for view in views]}")
@@ -107,8 +113,8 @@ def _lead(axes: list[Axis], lead: int | None) -> list[Axis]:
 def nest_arguments(views: Sequence[View], lead: int | None = None) -> tuple[int, ...]:
     """The words of a nest over views of one shape; the last view is the output.
 
-    `lead` names the operand whose most contiguous axis becomes the inner loop (default: the output's,
-    unless that is too short).
+    `lead` names the operand whose most contiguous axis becomes the inner loop (default: the
+    output's, unless that is too short).
     """
     axes = _lead(common_axes(views), lead)
     return nest_of_axes(views, axes)
@@ -133,7 +139,7 @@ def nest_of_axes(views: Sequence[View], axes: Sequence[Axis]) -> tuple[int, ...]
     return tuple(words)
 
 
-# --- inside kernels ----------------------------------------------------------------------------------------
+# --- inside kernels ------------------------------------------------------------------------------
 
 
 @device
@@ -159,7 +165,7 @@ def row_part(row: int, thread: int, threads: int) -> tuple[int, int]:
 
 @device
 def rows_left(row: int, index: int, end: int) -> int:
-    """How many rows follow from row `index` on (itself included) before the block or `end` is reached."""
+    """How many rows from `index` on (itself included) precede the end of the block and `end`."""
     middle = argument(row, MIDDLE)
     return min(middle - index % middle, end - index)
 
@@ -202,7 +208,7 @@ def advance(typingctx: Any, pointer: Any, elements: Any) -> Any:
     return signature, generate
 
 
-# --- kernels made of a row function ------------------------------------------------------------------------
+# --- kernels made of a row function --------------------------------------------------------------
 
 
 def _as_member(function: KernelFunction, maker: Callable[..., Any], parameters: tuple) -> Kernel:
@@ -239,7 +245,7 @@ def nest1(maker: Callable[..., Any], row_function: Any, y: str, *parameters: obj
 def nest2(
     maker: Callable[..., Any], row_function: Any, x: str, y: str, *parameters: object
 ) -> Kernel:
-    """Kernel that calls `row_function(row, n, x, x_stride, y, y_stride)` for every row (see `nest1`)."""
+    """Kernel that calls `row_function(row, n, x, sx, y, sy)` for every row (see `nest1`)."""
     x_pointer, x_size = POINTERS[x], np.dtype(x).itemsize
     y_pointer, y_size = POINTERS[y], np.dtype(y).itemsize
 
@@ -300,7 +306,7 @@ def nest4(
     y: str,
     *parameters: object,
 ) -> Kernel:
-    """Kernel that calls `row_function(row, n, a, sa, b, sb, c, sc, y, sy)` for every row (see `nest1`)."""
+    """Kernel that calls `row_function(row, n, a, sa, b, sb, c, sc, y, sy)` for every row."""
     a_pointer, a_size = POINTERS[a], np.dtype(a).itemsize
     b_pointer, b_size = POINTERS[b], np.dtype(b).itemsize
     c_pointer, c_size = POINTERS[c], np.dtype(c).itemsize

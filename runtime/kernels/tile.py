@@ -2,31 +2,36 @@
 
     C[i, n] = epilogue(sum over s, k of  A[rows[i] + segments[s] + k] * W[s, k, n])
 
-`rows` and `segments` are tables of byte offsets, and so is the output's.  With them one kernel is a matrix
-product (one segment of K bytes), a 1x1 convolution (the same, rows are pixels), and a K x K convolution of
-any stride, dilation, group and padding: a segment is one contiguous run of the kernel window, the (kw, c)
-taps of a kernel row where these are contiguous, else the channels of one tap.
+`rows` and `segments` are tables of byte offsets, and so is the output's.  With them one kernel is a
+matrix product (one segment of K bytes), a 1x1 convolution (the same, rows are pixels), and a K x K
+convolution of any stride, dilation, group and padding.  A segment is one contiguous run of the
+kernel window: the (kw, c) taps of a kernel row where these are contiguous, else the channels of
+one tap.
 
-    one step of the tile                  w0        w1       ...     w(NR-1)        <- one register each
-                              a0 --> | acc 0,0 | acc 0,1 |   ...  | acc 0,NR-1 |
-        4 bytes (or one       a1 --> | acc 1,0 | acc 1,1 |   ...  | acc 1,NR-1 |
-        float) of each row,   ..     |         |         |        |            |
-        in all lanes        a(MR-1) -> acc ... |         |        |            |
+    one step                      w0        w1       ...     w(NR-1)       <- one register each
+                          a0 --> | acc 0,0 | acc 0,1 |   ...  | acc 0,NR-1 |
+    4 bytes (or one       a1 --> | acc 1,0 | acc 1,1 |   ...  | acc 1,NR-1 |
+    float) of each row,   ..     |         |         |        |            |
+    in all lanes        a(MR-1) -> acc ... |         |        |            |
 
-The accumulators stay in registers over all segments.  Weights are packed so that the tile reads them
-straight through; L is the number of 32-bit lanes of a register:
+The accumulators stay in registers over all segments.  Weights are packed so that the tile reads
+them straight through; L is the number of 32-bit lanes of a register:
 
-    u8 x s8     [N / (NR L)][segment][K / 4][NR][L][4]    a lane sums 4 products per step; K padded with 0,
-                                                          up to 3 activations past K are read and ignored
-    f32 x f32   [N / (NR L)][segment][K][NR][L]           exact K: what lies past it may be a NaN
+    u8 x s8     [N / (NR L)][segment][K / 4][NR][L][4]    a lane sums 4 products per step; K is
+                                                          padded with 0: up to 3 activations past
+                                                          it are read and ignored
+    f32 x f32   [N / (NR L)][segment][K][NR][L]           exact K: what lies past may be a NaN
 
 The instruction sets differ in one step only (`Multiply`):
 
     avx512_vnni   u8 x s8   vpdpbusd zmm: 64 products
-    avx2          u8 x s8   vpmaddwd ymm on bytes widened to 16 bits: even and odd bytes of the activations
-                            by `and` and shift, so weights lie as [L][taps 0, 2] then [L][taps 1, 3].
-                            (vpmaddubsw would be faster, but its 16-bit sums saturate.)
+    avx2          u8 x s8   vpmaddwd ymm on bytes widened to 16 bits: the even and odd bytes of the
+                            activations by `and` and shift, so weights lie as [L][taps 0, 2], then
+                            [L][taps 1, 3].  (vpmaddubsw would be faster, but its 16-bit sums
+                            saturate.)
     both          f32       vfmadd zmm / ymm
+
+Tiles of four registers that store bytes have their columns in `interleave.order`.
 """
 
 from __future__ import annotations
@@ -77,7 +82,7 @@ class Multiply:
         raise NotImplementedError
 
     def pack(self, groups: np.ndarray) -> np.ndarray:
-        """Orders weights [..., lanes, taps per step] as `weights` expects them: [..., lanes * taps]."""
+        """Orders weights [..., lanes, taps] of one step as `weights` loads them: flat."""
         return groups.reshape(*groups.shape[:-2], -1)
 
 
@@ -119,9 +124,7 @@ class WideningMultiply(Multiply):
         words = e.builder.bitcast(value, Vector(I16, 2 * self.lanes))
         eight = e.constant(I16, [8] * 2 * self.lanes)
         odd = e.builder.lshr(words, eight)
-        # `words & 0xff` as two shifts: LLVM 22.1 can loop for ever on a broadcast load combined with a
-        # constant splat by a bitwise operation.
-        even = e.builder.lshr(e.builder.shl(words, eight), eight)
+        even = e.builder.and_(words, e.constant(I16, [0xFF] * 2 * self.lanes))
         return [even, odd]
 
     def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
@@ -160,8 +163,9 @@ MULTIPLIES: dict[tuple[Isa, ElementKind], Multiply] = {
 }
 
 TILE_ROWS: dict[tuple[Isa, ElementKind], tuple[int, ...]] = {
-    # The most rows for NR = 1, 2, ... vectors.  Accumulators, weights and one activation fit the registers
-    # (32 zmm, 16 ymm), and there are enough accumulators to hide the latency of a multiplication.
+    # The most rows for NR = 1, 2, ... vectors.  Accumulators, weights and one activation fit the
+    # registers (32 zmm, 16 ymm), and there are enough accumulators to hide the latency of a
+    # multiplication.
     (AVX512_VNNI, "u8"): (12, 12, 8, 6),
     (AVX512_VNNI, "f32"): (12, 12, 8, 6),
     (AVX2, "u8"): (8, 4),
@@ -171,7 +175,7 @@ TILE_ROWS: dict[tuple[Isa, ElementKind], tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Tile:
-    """One register tile: `rows` x (`vectors` * lanes) outputs; `masked` if only some columns are stored."""
+    """A register tile of `rows` x (`vectors` * lanes) outputs; masked: store some columns only."""
 
     multiply: Multiply
     rows: int
@@ -185,21 +189,29 @@ class Tile:
         return f"{m.isa}-{m.kind}-{self.rows}x{self.vectors}{masked}-{self.epilogue}"
 
     @property
+    def interleaved(self) -> bool:
+        """Whether the columns of weights and epilogue lie in `interleave.order`."""
+        return self.epilogue.interleaved(self.vectors)
+
+    @property
     def columns(self) -> int:
         return self.vectors * self.multiply.lanes
 
     def function(self) -> Any:
         """The tile as a function that numba kernels call with one tuple of int64:
 
-        (A, W, steps, rows, segments, segment_offsets, block, C, outputs, R, residuals, valid): addresses of
-        activations, packed weights, tables of byte offsets (rows, outputs, residuals: one per tile row) and
-        of the epilogue's block; `steps` per segment; `valid` columns of the panel (masked tiles only).
+        (A, W, steps, rows, segments, segment_offsets, block, C, outputs, R, residuals, valid):
+        addresses of activations, packed weights, tables of byte offsets (rows, outputs, residuals:
+        one per tile row) and of the epilogue's block; `steps` per segment; `valid` columns of the
+        panel (masked tiles only).
         """
         name = "tile_" + "".join(c if c.isalnum() else "_" for c in str(self))
         return generated(name, 12, self._emit)
 
     def _emit(self, e: Emitter, arguments: list[Any]) -> None:
-        a, w, steps, rows, segments, segment_offsets, block, c, outputs, r, residuals, valid = arguments
+        a, w, steps, rows, segments, segment_offsets, block, c, outputs, r, residuals, valid = (
+            arguments
+        )
         epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, self.multiply.lanes)
         bias = [epilogue.bias(vector) for vector in range(self.vectors)]
         row_offsets = self._table(e, rows)
@@ -217,26 +229,29 @@ class Tile:
 
         _, *accumulators = e.loop(segments, [w, *(bias * self.rows)], segment)
 
-        lanes, size = self.multiply.lanes, self.epilogue.output_size
-        masks = [None] * self.vectors
-        if self.masked:
-            masks = [
-                e.first_lanes(e.offset(valid, -lanes * vector), lanes) for vector in range(self.vectors)
-            ]
         output_offsets = self._table(e, outputs)
         residual_offsets = self._table(e, residuals) if self.epilogue.residual else []
+        masks = self._masks(e, valid)
         for row in range(self.rows):
+            sums = accumulators[row * self.vectors : (row + 1) * self.vectors]
             output = e.builder.add(c, output_offsets[row])
-            residual = e.builder.add(r, residual_offsets[row]) if residual_offsets else None
-            for vector in range(self.vectors):
-                skip = vector * lanes * size
-                epilogue.finish(
-                    accumulators[row * self.vectors + vector],
-                    vector,
-                    e.offset(output, skip),
-                    None if residual is None else e.offset(residual, skip),
-                    masks[vector],
-                )
+            residual = e.builder.add(r, residual_offsets[row]) if residual_offsets else r
+            if self.interleaved:
+                epilogue.finish_interleaved(sums, output, residual, masks[0])
+                continue
+            for vector, acc in enumerate(sums):
+                skip = vector * self.multiply.lanes * self.epilogue.output_size
+                place, added = e.offset(output, skip), e.offset(residual, skip)
+                epilogue.finish(acc, vector, place, added, masks[vector])
+
+    def _masks(self, e: Emitter, valid: Any) -> list[Any]:
+        """Which lanes of each stored register are valid; None if all are."""
+        lanes = self.multiply.lanes
+        if not self.masked:
+            return [None] * self.vectors
+        if self.interleaved:
+            return [e.first_lanes(valid, self.columns)]
+        return [e.first_lanes(e.offset(valid, -lanes * i), lanes) for i in range(self.vectors)]
 
     def _table(self, e: Emitter, address: Any) -> list[Any]:
         return [e.load(e.offset(address, 8 * row), I64) for row in range(self.rows)]

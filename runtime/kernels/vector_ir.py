@@ -1,7 +1,7 @@
 """Writing vector code as LLVM IR: the few verbs that tile generators need.
 
-A generated function takes and returns plain values, has its own register allocation (it is never inlined)
-and is called from a numba kernel through an intrinsic made by `generated`.
+A generated function takes and returns plain values, has its own register allocation (it is never
+inlined) and is called from a numba kernel through an intrinsic made by `generated`.
 """
 
 from __future__ import annotations
@@ -45,15 +45,13 @@ class Emitter:
         return self.builder.inttoptr(address, kind.as_pointer())
 
     def load(self, address: Any, kind: ir.Type, align: int = 1) -> Any:
-        value = self.builder.load(self.pointer(address, kind))
-        value.align = align
-        return value
+        return self.builder.load(self.pointer(address, kind), align=align)
 
     def store(self, value: Any, address: Any, mask: Any = None) -> None:
         """Stores a vector; with a mask (`<n x i1>`) only the lanes that are set."""
         pointer = self.pointer(address, value.type)
         if mask is None:
-            self.builder.store(value, pointer).align = 1
+            self.builder.store(value, pointer, align=1)
             return
         element = str(value.type.element).replace("float", "f32")
         name = f"llvm.masked.store.v{value.type.count}{element}.p0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,8 @@ def lanes_sum_over(x: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     """`lane_sum` over the elements of `axes` in row-major order; the axes are kept with size 1."""
     axes = reduced_axes(axes, x.ndim)
     kept = [axis for axis in range(x.ndim) if axis not in axes]
-    flat = x.transpose(*kept, *axes).reshape(*(x.shape[axis] for axis in kept), -1)
+    count = math.prod(x.shape[axis] for axis in axes)
+    flat = x.transpose(*kept, *axes).reshape(*(x.shape[axis] for axis in kept), count)
     shape = [1 if axis in axes else x.shape[axis] for axis in range(x.ndim)]
     return lane_sum(flat).reshape(shape)
 
@@ -54,14 +56,24 @@ def reduce_sum(x: np.ndarray, *, axes: Sequence[int], keepdims: bool) -> np.ndar
 
 @in_float32
 def reduce_max(x: np.ndarray, *, axes: Sequence[int], keepdims: bool) -> np.ndarray:
-    """The largest element over `axes`; NaN wins."""
-    return np.max(x, axis=reduced_axes(axes, x.ndim), keepdims=keepdims)
+    """The largest element over `axes`; NaN wins. Of nothing: the least value of the type."""
+    least, _ = _limits(x.dtype)
+    return np.max(x, axis=reduced_axes(axes, x.ndim), keepdims=keepdims, initial=least)
 
 
 @in_float32
 def reduce_min(x: np.ndarray, *, axes: Sequence[int], keepdims: bool) -> np.ndarray:
-    """The smallest element over `axes`; NaN wins."""
-    return np.min(x, axis=reduced_axes(axes, x.ndim), keepdims=keepdims)
+    """The smallest element over `axes`; NaN wins. Of nothing: the greatest value of the type."""
+    _, greatest = _limits(x.dtype)
+    return np.min(x, axis=reduced_axes(axes, x.ndim), keepdims=keepdims, initial=greatest)
+
+
+def _limits(dtype: np.dtype) -> tuple[float, float]:
+    if dtype == np.bool_:
+        return False, True
+    if is_float(dtype):
+        return -math.inf, math.inf
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
 
 @in_float32

@@ -6,11 +6,12 @@ that ties between two source pixels fall as they do in other float32 implementat
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from dialects import shapes
 from dialects.errors import OctetError
 
 from .linear import along_axis
@@ -39,45 +40,113 @@ def resize(
     - coordinate_transformation: "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
       "asymmetric", "align_corners" or "tf_crop_and_resize".
     - nearest_mode: "round_prefer_floor", "round_prefer_ceil", "floor" or "ceil".
-    - scales, sizes: one entry per axis; at least one is given, and sizes win.
+    - scales, sizes: one entry per axis; at least one is given, and sizes (which may be coded,
+      see `dialects.shapes`) win.
     - roi: all starts, then all ends, as fractions; only for "tf_crop_and_resize", where samples
       outside the operand take `extrapolation_value`.
     """
-    target, factors = _target_and_factors(x.shape, scales, sizes)
+    samplings = plan_sampling(
+        x.shape,
+        mode=mode,
+        coordinate_transformation=coordinate_transformation,
+        nearest_mode=nearest_mode,
+        cubic_coeff=cubic_coeff,
+        exclude_outside=exclude_outside,
+        scales=scales,
+        sizes=sizes,
+        roi=roi,
+    )
+    for sampling in samplings:
+        x = _sample(x, sampling)
+    for sampling in samplings:
+        if sampling.outside is not None:
+            outside = along_axis(sampling.outside, sampling.axis, x.ndim)
+            x = np.where(outside, x.dtype.type(extrapolation_value), x)
+    return x
+
+
+@dataclass(frozen=True)
+class AxisSampling:
+    """How one axis is sampled: sample i is the sum over t of x[taps[t, i]] * weights[t, i].
+
+    - taps: int64 [taps, samples], inside the axis; weights: float32 of that shape, or None for
+      nearest, which has one tap.
+    - outside: bool [samples], which samples lie outside the operand; None unless cropping.
+    """
+
+    axis: int
+    taps: np.ndarray
+    weights: np.ndarray | None
+    outside: np.ndarray | None
+
+
+def plan_sampling(
+    shape: Sequence[int],
+    *,
+    mode: str,
+    coordinate_transformation: str,
+    nearest_mode: str,
+    cubic_coeff: float,
+    exclude_outside: bool,
+    scales: Sequence[float] | None = None,
+    sizes: Sequence[int] | None = None,
+    roi: Sequence[float] | None = None,
+) -> list[AxisSampling]:
+    """The sampling of every axis that `resize` changes, in order."""
+    target, factors = _target_and_factors(shape, scales, sizes, coordinate_transformation, roi)
     crops = coordinate_transformation == "tf_crop_and_resize"
     if crops and roi is None:
         raise OctetError("resize: 'tf_crop_and_resize' needs a roi")
-    outside: list[np.ndarray] = []
-    for axis, size in enumerate(x.shape):
-        bounds = (roi[axis], roi[x.ndim + axis]) if crops and roi is not None else (0.0, 1.0)
+    samplings: list[AxisSampling] = []
+    for axis, size in enumerate(shape):
+        bounds = (roi[axis], roi[len(shape) + axis]) if crops and roi is not None else (0.0, 1.0)
         if target[axis] == size and factors[axis] == 1 and bounds == (0.0, 1.0):
             continue
         source = source_coordinates(
             size, target[axis], factors[axis], coordinate_transformation, bounds
         )
-        if crops:
-            beyond = (source < 0) | (source > size - 1)
-            outside.append(along_axis(beyond, axis, x.ndim))
+        outside = (source < 0) | (source > size - 1) if crops else None
         if mode == "nearest":
-            x = np.take(x, nearest_index(source, size, nearest_mode), axis=axis)
+            taps, weights = nearest_index(source, size, nearest_mode)[None], None
         else:
-            x = _interpolate(x, source, axis, mode, cubic_coeff, exclude_outside)
-    for beyond in outside:
-        x = np.where(beyond, x.dtype.type(extrapolation_value), x)
-    return x
+            taps, weights = _interpolation(source, size, mode, cubic_coeff, exclude_outside)
+        samplings.append(AxisSampling(axis, taps.astype(np.int64), weights, outside))
+    return samplings
+
+
+def _sample(x: np.ndarray, sampling: AxisSampling) -> np.ndarray:
+    if sampling.weights is None:
+        return np.take(x, sampling.taps[0], axis=sampling.axis)
+    if not is_float(x.dtype):
+        raise OctetError(f"resize: interpolation needs floats, the operand holds {x.dtype}")
+    result = np.zeros((), x.dtype)
+    for tap, weight in zip(sampling.taps, sampling.weights.astype(x.dtype), strict=True):
+        taken = np.take(x, tap, axis=sampling.axis)
+        result = result + taken * along_axis(weight, sampling.axis, x.ndim)
+    return result
 
 
 def _target_and_factors(
-    shape: Sequence[int], scales: Sequence[float] | None, sizes: Sequence[int] | None
+    shape: Sequence[int],
+    scales: Sequence[float] | None,
+    sizes: Sequence[int] | None,
+    coordinate_transformation: str,
+    roi: Sequence[float] | None,
 ) -> tuple[list[int], list[np.float32]]:
     """The result's shape and the scale of each axis, from whichever of the two is given."""
     if scales is None and sizes is None:
         raise OctetError("resize: neither scales nor sizes given; one of them is needed")
+    target = list(
+        shapes.resize(
+            tuple(shape),
+            scales=scales or (),
+            sizes=sizes or (),
+            coordinate_transformation=coordinate_transformation,
+            roi=roi,
+        )[0]
+    )
     if scales is not None:
-        factors = [_F32(scale) for scale in scales]
-        target = [math.floor(_F32(size) * f) for size, f in zip(shape, factors, strict=True)]
-        return (target if sizes is None else [int(size) for size in sizes]), factors
-    target = [int(size) for size in sizes or ()]
+        return target, [_F32(scale) for scale in scales]
     return target, [_F32(new) / _F32(old) for new, old in zip(target, shape, strict=True)]
 
 
@@ -137,17 +206,10 @@ def nearest_index(source: np.ndarray, size: int, nearest_mode: str) -> np.ndarra
 
 
 @in_float32
-def _interpolate(
-    x: np.ndarray,
-    source: np.ndarray,
-    axis: int,
-    mode: str,
-    cubic_coeff: float,
-    exclude_outside: bool,
-) -> np.ndarray:
-    """Weighted sum of the 2 (linear) or 4 (cubic) elements around each source coordinate."""
-    if not is_float(x.dtype):
-        raise OctetError(f"resize: mode '{mode}' needs floats, the operand holds {x.dtype}")
+def _interpolation(
+    source: np.ndarray, size: int, mode: str, cubic_coeff: float, exclude_outside: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Taps and weights of the 2 (linear) or 4 (cubic) elements around each source coordinate."""
     base = np.floor(source)
     fraction = source - base
     if mode == "linear":
@@ -157,15 +219,10 @@ def _interpolate(
     else:
         raise OctetError(f"resize: mode '{mode}'; expected nearest, linear or cubic")
     taps = base.astype(np.int64) + first + np.arange(len(weights))[:, None]
-    size = x.shape[axis]
     if exclude_outside:
         weights = np.where((taps >= 0) & (taps < size), weights, 0)
         weights = weights / weights.sum(axis=0)
-    taps = np.clip(taps, 0, size - 1)
-    result = np.zeros((), x.dtype)
-    for tap, weight in zip(taps, weights.astype(x.dtype), strict=True):
-        result = result + np.take(x, tap, axis=axis) * along_axis(weight, axis, x.ndim)
-    return result
+    return np.clip(taps, 0, size - 1), weights.astype(_F32)
 
 
 def cubic_weights(fraction: np.ndarray, a: float) -> np.ndarray:

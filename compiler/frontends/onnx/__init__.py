@@ -1,6 +1,7 @@
 """The ONNX frontend: float, QDQ and QOperator models become `nn` programs.
 
     loader.py     reads the file; opsets, truncation
+    functions.py  functions a model defines for itself
     tensors.py    initializers and external data, sizes checked before anything is allocated
     graph.py      names, order, cycles
     dims.py       symbolic sizes of inputs
@@ -37,8 +38,9 @@ def import_onnx(
     Parameters
     - source: a path, the bytes of a model, or a parsed model. External data is read only from
       the folder of a path.
-    - shapes: sizes of inputs by name. Symbolic sizes not given are 1, and only the leading one
-      (the batch) and those not given may later take other values.
+    - shapes: sizes of inputs by name. Symbolic sizes not given default to 1. The leading one (the
+      batch) may later take other values, and so may others that were not given, where the graph
+      allows; `nn.dims` of the arguments names those that may.
     - constants: inputs by name that become constants of the program.
 
     Raises OctetError for files that are damaged or hostile, and one that lists every operator
@@ -47,4 +49,11 @@ def import_onnx(
     from .importer import GraphImporter
     from .loader import load
 
-    return GraphImporter(load(source), ctx, shapes or {}, constants or {}).run()
+    model = load(source)
+    importer = GraphImporter(model, ctx, shapes or {}, constants or {})
+    program = importer.run()
+    if importer.lost_batch:
+        # Fixing a sequence length or image size at its default may set the batch free again.
+        importer = GraphImporter(model, ctx, shapes or {}, constants or {}, only_batch=True)
+        program = importer.run()
+    return program

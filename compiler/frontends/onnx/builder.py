@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr, TensorType
@@ -24,6 +25,7 @@ from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.reference.evaluate import evaluate_op
 
+from .tensors import checked_size
 from .values import FOLD_LIMIT, Tensor
 
 MAX_GENERATED = 2**30
@@ -53,7 +55,7 @@ class Builder(ABC):
         operands: Sequence[Tensor | None],
         layer: str,
         result_elements: Sequence[Attribute] | None = None,
-        **options: object,
+        **options: Any,
     ) -> tuple[Tensor, ...]:
         """One op; its results."""
 
@@ -73,6 +75,10 @@ class Builder(ABC):
     def contents(self, tensor: Tensor) -> np.ndarray | None:
         """The contents at the default sizes, if known or computed from constants alone."""
 
+    @abstractmethod
+    def inputs_of(self, tensor: Tensor) -> list[str]:
+        """The names of the program's inputs that a value is computed from."""
+
     def constant(self, *arrays: np.ndarray, layer: str, from_shape: bool = False) -> Tensor:
         """A value with known contents, the same at all sizes or one per assignment."""
         return Tensor.known(arrays, layer, from_shape=from_shape, count=self.count)
@@ -81,8 +87,16 @@ class Builder(ABC):
 class GraphBuilder(Builder):
     """Appends ops to the block of the program's function."""
 
-    def __init__(self, block: Block, weights: WeightStore, count: int, implied_batch: bool):
+    def __init__(
+        self,
+        block: Block,
+        input_names: Sequence[str],
+        weights: WeightStore,
+        count: int,
+        implied_batch: bool,
+    ):
         self.block = block
+        self.input_names = input_names
         self.weights = weights
         self.count = count
         self.implied_batch = implied_batch
@@ -95,11 +109,13 @@ class GraphBuilder(Builder):
         operands: Sequence[Tensor | None],
         layer: str,
         result_elements: Sequence[Attribute] | None = None,
-        **options: object,
+        **options: Any,
     ) -> tuple[Tensor, ...]:
         values = [None if tensor is None else self.value(tensor, layer) for tensor in operands]
         op = kind.make(*values, layer=layer, result_elements=result_elements, **options)
         _verify(op)
+        for result in op.results:
+            checked_size(list(shape_of(result)), "its result")
         self.block.add_op(op)
         present = [tensor for tensor in operands if tensor is not None]
         shapes = self._shapes(op, present, layer)
@@ -183,6 +199,21 @@ class GraphBuilder(Builder):
         done.update(zip(op.results, evaluate_op(op, operands, self.weights), strict=True))
         return done[value]
 
+    def inputs_of(self, tensor: Tensor) -> list[str]:
+        """The names of the program's inputs that a value is computed from, in order."""
+        reached: set[SSAValue] = set()
+        pending = [] if tensor.ssa is None else [tensor.ssa]
+        while pending:
+            value = pending.pop()
+            if value not in reached:
+                reached.add(value)
+                pending += [] if isinstance(value.owner, Block) else value.owner.operands
+        return [
+            name
+            for name, argument in zip(self.input_names, self.block.args, strict=True)
+            if argument in reached
+        ]
+
 
 class FoldingBuilder(Builder):
     """Evaluates ops on known operands by the reference arithmetic."""
@@ -195,7 +226,7 @@ class FoldingBuilder(Builder):
         operands: Sequence[Tensor | None],
         layer: str,
         result_elements: Sequence[Attribute] | None = None,
-        **options: object,
+        **options: Any,
     ) -> tuple[Tensor, ...]:
         present = [tensor for tensor in operands if tensor is not None]
         types = [TensorType(tensor.element, tensor.shape) for tensor in present]
@@ -222,6 +253,9 @@ class FoldingBuilder(Builder):
 
     def contents(self, tensor: Tensor) -> np.ndarray | None:
         return tensor.array(0)
+
+    def inputs_of(self, tensor: Tensor) -> list[str]:
+        return []
 
     def claim(self, elements: int) -> None:
         if elements > FOLD_LIMIT:

@@ -52,6 +52,11 @@ class InputSizes:
     assignments: tuple[Mapping[str, int], ...]
     implied_batch: bool
 
+    @property
+    def has_other_symbols(self) -> bool:
+        """Whether anything but the batch may vary."""
+        return any(symbol != BATCH for symbol in self.assignments[0])
+
     def shapes(self, name: str) -> tuple[Shape, ...]:
         """The shape of an input at each assignment."""
         return tuple(
@@ -61,12 +66,15 @@ class InputSizes:
 
 
 def resolve_inputs(
-    inputs: Sequence[DeclaredInput], given: Mapping[str, Sequence[int]]
+    inputs: Sequence[DeclaredInput],
+    given: Mapping[str, Sequence[int]],
+    *,
+    only_batch: bool = False,
 ) -> InputSizes:
     """Decides which sizes are symbols, and what numbers they default to.
 
     `given` fixes shapes of inputs by name: a symbol given for one input holds for all. Symbols
-    not given default to 1. Raises OctetError when `given` contradicts the model or itself.
+    not given default to 1; with `only_batch` they are 1 for good. Raises OctetError when `given` contradicts the model or itself.
     """
     sizes = {declared.name: _named(declared) for declared in inputs}
     for name in given:
@@ -81,17 +89,20 @@ def resolve_inputs(
     if not implied:
         sizes = _with_batch_symbol(sizes, numbers)
         numbers = _given_numbers(sizes, given)
-    # Sizes the user fixed are no longer symbols; the batch stays one, with another default.
     sizes = {
-        name: tuple(
-            numbers[size] if isinstance(size, str) and size != BATCH and size in numbers else size
-            for size in shape
-        )
+        name: tuple(_frozen(size, numbers, only_batch) for size in shape)
         for name, shape in sizes.items()
     }
     for name, shape in sizes.items():
         checked_size([numbers.get(s, 1) if isinstance(s, str) else s for s in shape], _input(name))
     return InputSizes(sizes, _assignments(sizes, numbers), implied)
+
+
+def _frozen(size: int | str, numbers: Mapping[str, int], only_batch: bool) -> int | str:
+    """A size the user fixed is no longer a symbol; the batch stays one, with another default."""
+    if isinstance(size, int) or size == BATCH:
+        return size
+    return numbers.get(size, 1) if only_batch else numbers.get(size, size)
 
 
 def _input(name: str) -> str:

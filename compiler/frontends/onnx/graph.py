@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 from onnx import GraphProto, NodeProto
 
@@ -46,7 +46,7 @@ def ordered_nodes(graph: GraphProto, model_name: str) -> list[tuple[str, NodePro
     return _topological(nodes, producer, model_name)
 
 
-def _outer_names(graph: GraphProto, model_name: str) -> Set[str]:
+def _outer_names(graph: GraphProto, model_name: str) -> AbstractSet[str]:
     """Names of inputs and initializers; an initializer may be the default of an input."""
     names: set[str] = set()
     for kind, entries in (("input", graph.input), ("initializer", graph.initializer)):

@@ -53,6 +53,8 @@ class GraphImporter:
         context: OctetContext,
         shapes: Mapping[str, Sequence[int]],
         constants: Mapping[str, np.ndarray],
+        *,
+        only_batch: bool = False,
     ):
         self.model = model
         self.graph = model.proto.graph
@@ -63,24 +65,37 @@ class GraphImporter:
         self._constants = constants
         nodes = ordered_nodes(self.graph, model.name)
         self.nodes = nodes
+        self._used = {name for _, node in nodes for name in node.input if name}
+        self._used.update(entry.name for entry in self.graph.output)
         initialized = {tensor.name for tensor in self.graph.initializer}
         self.inputs = [
             entry
             for entry in self.graph.input
             if entry.name not in initialized and entry.name not in constants
         ]
-        self.sizes = self._input_sizes(shapes)
+        self.sizes = self._input_sizes(shapes, only_batch)
         self.block = Block(arg_types=[self._input_type(entry) for entry in self.inputs])
         self.builder = GraphBuilder(
-            self.block, context.weights, len(self.sizes.assignments), self.sizes.implied_batch
+            self.block,
+            [entry.name for entry in self.inputs],
+            context.weights,
+            len(self.sizes.assignments),
+            self.sizes.implied_batch,
         )
+
+    @property
+    def lost_batch(self) -> bool:
+        """The program is fixed to its sizes, but maybe only because others than the batch vary."""
+        return self.builder.fixed is not None and self.sizes.has_other_symbols
 
     # --- inputs -----------------------------------------------------------------------------
 
-    def _input_sizes(self, given: Mapping[str, Sequence[int]]) -> InputSizes:
+    def _input_sizes(
+        self, given: Mapping[str, Sequence[int]], only_batch: bool
+    ) -> InputSizes:
         declared = [_declared(entry, given, self.model.name) for entry in self.inputs]
         try:
-            return resolve_inputs(declared, given)
+            return resolve_inputs(declared, given, only_batch=only_batch)
         except OctetError as error:
             raise OctetError(f"{self.model.name}: {error}") from None
 
@@ -103,7 +118,12 @@ class GraphImporter:
                     f"{self.model.name}: a constant is given for '{name}', but the inputs are "
                     f"{sorted(names)}"
                 )
-            self.values[name] = self.builder.constant(np.asarray(array), layer=name)
+            try:
+                self.values[name] = self.builder.constant(np.asarray(array), layer=name)
+            except OctetError as error:
+                raise OctetError(
+                    f"{self.model.name}: the constant given for '{name}': {error}"
+                ) from None
 
     def _define_initializers(self) -> None:
         for tensor in self.graph.sparse_initializer:
@@ -175,13 +195,13 @@ class GraphImporter:
         if folded is not None:
             return folded
         node_context = NodeContext(
-            node, layer, version, operands, self.builder, self.model.folder
+            node, layer, version, operands, self.builder, self.model.folder, self._used
         )
         produced = function(node_context)
         results = produced if isinstance(produced, tuple) else (produced,)
         self._check_attributes(node_context)
         for index, name in enumerate(node.output):
-            if name and index >= len(results):
+            if name in self._used and index >= len(results):
                 raise OctetError(f"result {index} ('{name}') is not supported")
         return results
 
@@ -219,13 +239,21 @@ class GraphImporter:
                     for tensor in operands
                 ]
                 node_context = NodeContext(
-                    node, layer, version, constants, folding, self.model.folder
+                    node, layer, version, constants, folding, self.model.folder, self._used
                 )
-                produced = function(node_context)
+                try:
+                    produced = function(node_context)
+                except OctetError as error:
+                    if assignment == 0:
+                        raise
+                    self.builder.fix(layer, str(error))
+                    break
                 self._check_attributes(node_context)
                 evaluated.append(produced if isinstance(produced, tuple) else (produced,))
         except TooLargeToFold:
             return None
+        if len(evaluated) < count:
+            evaluated = evaluated[:1]
         results = tuple(
             self.builder.constant(
                 *(tensor.array(0) for tensor in tensors), layer=layer, from_shape=from_shape
@@ -234,7 +262,7 @@ class GraphImporter:
         )
         if not from_shape and any(is_float(tensor.element) for tensor in results):
             return None
-        if any(name for name in node.output[len(results) :]):
+        if any(name in self._used for name in node.output[len(results) :]):
             return None
         return results
 
@@ -247,7 +275,8 @@ class GraphImporter:
     def _inferred_values(self) -> dict[str, Tensor]:
         try:
             inferred = onnx.shape_inference.infer_shapes(self.model.proto)
-        except Exception:  # C++ bindings; without it fewer problems are found in one go, that is all
+        except (RuntimeError, ValueError, TypeError):
+            # Not even ONNX can make sense of it: then fewer problems are found in one go.
             return {}
         values: dict[str, Tensor] = {}
         for entry in inferred.graph.value_info:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from dialects.errors import OctetError
+
+from .functions import inline_functions
 
 OLDEST_OPSET = 7
 """From opset 7 on, elementwise ops broadcast as numpy does; earlier ones had an axis attribute."""
@@ -50,7 +51,7 @@ def load(source: str | Path | bytes | ModelProto) -> LoadedModel:
         raise OctetError(f"{name} holds no graph; it is not an ONNX model, or it is truncated")
     opsets = _opsets(proto, name)
     if proto.functions:
-        proto = _inlined(proto, name)
+        proto = inline_functions(proto, name)
     return LoadedModel(proto, name, folder, opsets)
 
 
@@ -97,11 +98,3 @@ def _opsets(proto: ModelProto, name: str) -> dict[str, int]:
             )
         )
     return opsets
-
-
-def _inlined(proto: ModelProto, name: str) -> ModelProto:
-    """The model with calls of its own functions replaced by their bodies."""
-    try:
-        return onnx.inliner.inline_local_functions(proto)
-    except Exception as error:  # the inliner is C++ and raises whatever its bindings map to
-        raise OctetError(f"{name}: its local functions cannot be inlined: {error}") from None

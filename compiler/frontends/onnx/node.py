@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from dialects.errors import OctetError
 from dialects.nn.base import NnOp
 from dialects.nn.elementwise import CastOp
 from dialects.nn.movement import ReshapeOp
-from dialects.quant import DequantizeCastOp, QuantizeCastOp, StorageCastOp, UniformQuantizedType
+from dialects.quant import (
+    DequantizeCastOp,
+    QuantizeCastOp,
+    StorageCastOp,
+    UniformQuantizedType,
+)
 from dialects.shapes import Shape
 
 from .builder import Builder, GraphBuilder
@@ -39,6 +45,7 @@ class NodeContext:
         operands: Sequence[Tensor | None],
         builder: Builder,
         folder: Path | None,
+        used: AbstractSet[str],
     ):
         self.layer = layer
         self.version = version
@@ -46,6 +53,7 @@ class NodeContext:
         self._node = node
         self._operands = operands
         self._folder = folder
+        self._used = used
         self._attributes = {attribute.name: attribute for attribute in node.attribute}
         self._read: set[str] = set()
 
@@ -60,8 +68,12 @@ class NodeContext:
         return index < len(self._operands) and self._operands[index] is not None
 
     def wants(self, index: int) -> bool:
-        """Whether result `index` has a name, so that something may use it."""
-        return index < len(self._node.output) and bool(self._node.output[index])
+        """Whether something uses result `index`."""
+        return index < len(self._node.output) and self._node.output[index] in self._used
+
+    @property
+    def result_count(self) -> int:
+        return len(self._node.output)
 
     def maybe_quantized(self, index: int) -> Tensor:
         """A required operand as it is; its elements may be of a quantized type."""
@@ -111,9 +123,10 @@ class NodeContext:
             self.builder.fix(self.layer, f"its {what} depends on the size of an input")
         array = self.builder.contents(tensor)
         if array is None:
+            sources = ", ".join(f"'{name}'" for name in self.builder.inputs_of(tensor))
             raise OctetError(
-                f"its {what} is '{tensor.source}', which is only known at run time; where that "
-                "is an input of the model, bind it with the 'constants' option of the import"
+                f"its {what} ('{tensor.source}') depends on run-time values of {sources}; where an "
+                "input is meant to be constant, bind it with the 'constants' option of the import"
             )
         return array
 
@@ -221,7 +234,7 @@ class NodeContext:
         kind: type[NnOp],
         *operands: Tensor | None,
         result_elements: Sequence[Attribute] | None = None,
-        **options: object,
+        **options: Any,
     ) -> Tensor:
         """An op with one result."""
         return self.emit_all(kind, *operands, result_elements=result_elements, **options)[0]
@@ -231,7 +244,7 @@ class NodeContext:
         kind: type[NnOp],
         *operands: Tensor | None,
         result_elements: Sequence[Attribute] | None = None,
-        **options: object,
+        **options: Any,
     ) -> tuple[Tensor, ...]:
         return self.builder.emit(kind, operands, self.layer, result_elements, **options)
 

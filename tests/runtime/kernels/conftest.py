@@ -14,7 +14,8 @@ _SECONDS = 180
 
 @pytest.fixture(autouse=True)
 def code_generation_ends() -> Iterator[None]:
-    """Ends the process with a traceback if a test hangs: LLVM can loop for ever, and no signal reaches it."""
+    """Ends the process with a traceback if a test hangs: LLVM can loop for ever, and no signal
+    reaches it."""
     faulthandler.dump_traceback_later(_SECONDS, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()

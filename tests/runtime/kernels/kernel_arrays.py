@@ -1,4 +1,5 @@
-"""Arrays as kernels get them: channels last, with a border to read and guards that nobody may write."""
+"""Arrays as kernels get them: channels last, with a border to read and guards that nobody may
+write."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ import numpy as np
 from runtime.kernels.abi import View
 
 GUARD = 64
-"""Elements before and after a buffer; kernels may read so many bytes past the end, and write none."""
+"""Elements before and after a buffer; kernels may read so many bytes past the end, and write
+none."""
 
 
 @dataclass
 class Guarded:
-    """A buffer between guards; `view` is the window a kernel gets, `array` the same as numpy sees it."""
+    """A buffer between guards; `view` is the window a kernel gets, `array` the same as numpy sees
+    it."""
 
     memory: np.ndarray
     array: np.ndarray
@@ -46,8 +49,8 @@ def channels_last(
 ) -> Guarded:
     """A window [N, C, spatial...] onto memory [N, spatial..., C].
 
-    It lies in a buffer with a border of `pads` (beginnings, ends), filled with `fill`, and of `extra` more
-    channels; all else is noise.
+    It lies in a buffer with a border of `pads` (beginnings, ends), filled with `fill`, and of
+    `extra` more channels; all else is noise.
     """
     dtype = np.dtype(dtype)
     rank = len(shape) - 2

@@ -98,7 +98,8 @@ def check_integer(
     weight_zero_point: Any = 0,
     threads: int = 1,
 ) -> None:
-    """Runs one integer convolution and compares it, bit for bit, and that nothing else was written."""
+    """Runs one integer convolution and compares it, bit for bit, and that nothing else was
+    written."""
     rng = np.random.default_rng(shape.seed)
     zx, zy, zr = (int(z) for z in rng.integers(0, 256, 3))
     x = rng.integers(0, 256, shape.x).astype(np.uint8)

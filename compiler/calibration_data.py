@@ -1,0 +1,218 @@
+"""Calibration data from files, arrays and iterables: batches of inputs, read anew for each pass."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+
+from dialects.context import Feed
+from dialects.errors import OctetError
+from dialects.nn.base import shape_of
+from dialects.program import (
+    DIMS,
+    FIXED_SHAPE,
+    argument_attributes,
+    body_of,
+    input_names,
+    main_function,
+)
+
+BATCH = 8
+"""Samples evaluated together where the program takes any batch size: enough for numpy to work on
+long arrays, few enough that the activations of an image network stay small."""
+
+CalibrationData = (
+    Mapping[str, np.ndarray] | Iterable[Feed] | Callable[[], Iterable[Feed]] | str | Path
+)
+"""Samples along the first axis by input name, feeds, a function that gives feeds, or a path."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What calibration data has to know of an input."""
+
+    name: str
+    shape: tuple[int, ...]
+    free_batch: bool
+    """The first dimension may have any size."""
+
+
+def input_specs(module: ModuleOp) -> list[InputSpec]:
+    """The inputs of a program in order."""
+    function = main_function(module)
+    specs: list[InputSpec] = []
+    for name, argument, attributes in zip(
+        input_names(function), body_of(function).args, argument_attributes(function), strict=True
+    ):
+        dims = attributes.get(DIMS)
+        named = not isinstance(dims, ArrayAttr) or (
+            len(dims) > 0 and isinstance(first := dims.data[0], StringAttr) and bool(first.data)
+        )
+        free = named and FIXED_SHAPE not in module.attributes
+        specs.append(InputSpec(name, shape_of(argument), free))
+    return specs
+
+
+def open_calibration_data(
+    source: CalibrationData, module: ModuleOp
+) -> Callable[[], Iterable[Feed]]:
+    """A function that gives the batches of `source` from the start, each time it is called.
+
+    An iterator that can be read only once is read here and kept. Raises OctetError for data
+    that does not fit the program.
+    """
+    specs = input_specs(module)
+    if isinstance(source, (str, Path)):
+        return _from_path(Path(source), specs)
+    if isinstance(source, Mapping):
+        return _from_arrays(cast(Mapping[str, np.ndarray], source), specs, "calibration data")
+    if isinstance(source, np.ndarray):
+        return _from_arrays({_only(specs, "an array"): source}, specs, "calibration data")
+    if callable(source):
+        return lambda: _feeds(source())
+    if not isinstance(source, Iterable):
+        raise OctetError(
+            "calibration data should be a mapping of input names to arrays, an iterable of such "
+            f"mappings, a function that returns one, or a path; got {type(source).__name__}"
+        )
+    if isinstance(source, Iterator):
+        kept = list(_feeds(source))
+        return lambda: kept
+    return lambda: _feeds(source)
+
+
+def _feeds(batches: Iterable[Any]) -> Iterator[Feed]:
+    for index, feed in enumerate(batches):
+        if not isinstance(feed, Mapping):
+            raise OctetError(
+                f"calibration batch {index} should map input names to arrays, got a "
+                f"{type(feed).__name__}"
+            )
+        yield cast(Feed, feed)
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def _from_path(path: Path, specs: list[InputSpec]) -> Callable[[], Iterable[Feed]]:
+    if path.is_dir():
+        return _from_folder(path, specs)
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        loaded = {_only(specs, f"{path}, a single array,"): loaded}
+    return _from_arrays(loaded, specs, str(path))
+
+
+def _from_folder(folder: Path, specs: list[InputSpec]) -> Callable[[], Iterable[Feed]]:
+    """One sample or batch per file, in the order of their names."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".npy", ".npz"))
+    if not files:
+        raise OctetError(f"{folder}: no .npy and no .npz file to calibrate with")
+
+    def feeds() -> Iterator[Feed]:
+        for file in files:
+            loaded = _load(file)
+            if isinstance(loaded, np.ndarray):
+                loaded = {_only(specs, f"{file}, a single array,"): loaded}
+            yield {name: _with_batch_axis(array, name, specs) for name, array in loaded.items()}
+
+    return feeds
+
+
+def _with_batch_axis(array: np.ndarray, name: str, specs: list[InputSpec]) -> np.ndarray:
+    """A file may hold one sample without the batch axis."""
+    for spec in specs:
+        if spec.name == name and array.ndim == len(spec.shape) - 1:
+            return array[np.newaxis]
+    return array
+
+
+def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return dict(loaded)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = "it holds Python objects" if "pickle" in str(error) else str(error)
+        raise OctetError(
+            f"{path}: not a readable .npz or .npy file of plain arrays: {reason}"
+        ) from None
+
+
+# --- arrays ---------------------------------------------------------------------------------
+
+
+def _from_arrays(
+    arrays: Mapping[str, np.ndarray], specs: list[InputSpec], source: str
+) -> Callable[[], Iterable[Feed]]:
+    """Batches cut from arrays with samples along the first axis."""
+    names = [spec.name for spec in specs]
+    for name in arrays:
+        if name not in names:
+            raise OctetError(
+                f"{source}: '{name}' is not an input of the program; its inputs are "
+                f"{', '.join(names)}"
+            )
+    checked: dict[str, np.ndarray] = {}
+    for spec in specs:
+        if spec.name not in arrays:
+            raise OctetError(f"{source}: input '{spec.name}' is missing")
+        array = np.asarray(arrays[spec.name])
+        if array.ndim not in (len(spec.shape), len(spec.shape) + 1) or array.ndim == 0:
+            raise OctetError(
+                f"{source}: '{spec.name}' has shape {list(array.shape)}; expected samples of "
+                f"{list(spec.shape[1:])} along a first axis"
+            )
+        checked[spec.name] = array
+    samples = {name: len(array) for name, array in checked.items()}
+    if len(set(samples.values())) > 1:
+        raise OctetError(
+            f"{source}: the inputs have different numbers of samples: "
+            + ", ".join(f"'{name}' {count}" for name, count in samples.items())
+        )
+    count = next(iter(samples.values()), 0)
+    if count == 0:
+        raise OctetError(f"{source}: no samples to calibrate with")
+    return _batches(checked, specs, count, source)
+
+
+def _batches(
+    arrays: Mapping[str, np.ndarray], specs: list[InputSpec], count: int, source: str
+) -> Callable[[], Iterable[Feed]]:
+    if all(arrays[spec.name].ndim == len(spec.shape) + 1 for spec in specs):
+        return lambda: ({name: array[i] for name, array in arrays.items()} for i in range(count))
+    size = BATCH
+    for spec in specs:
+        if arrays[spec.name].ndim == len(spec.shape) + 1:
+            raise OctetError(
+                f"{source}: '{spec.name}' has a batch axis beside the axis of samples, other "
+                "inputs do not; give all of them one or the other"
+            )
+        if not spec.free_batch:
+            size = spec.shape[0]
+            if size == 0 or count % size:
+                raise OctetError(
+                    f"{source}: '{spec.name}' has {count} samples, but the program takes batches "
+                    f"of exactly {size}; give a multiple of that"
+                )
+    return lambda: (
+        {name: array[start : start + size] for name, array in arrays.items()}
+        for start in range(0, count, size)
+    )
+
+
+def _only(specs: list[InputSpec], what: str) -> str:
+    if len(specs) != 1:
+        raise OctetError(
+            f"{what} cannot calibrate a program with {len(specs)} inputs: give a .npz with "
+            f"{', '.join(spec.name for spec in specs)}"
+        )
+    return specs[0].name

@@ -1,0 +1,311 @@
+"""`compile`: an ONNX model, or IR at any stage, to an artifact or to IR."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.errors import run_tool
+
+if TYPE_CHECKING:
+    from compiler.driver import Compilation
+
+DESCRIPTION = "Compiles a neural network to a program that runs in mixed precision on the CPU."
+
+EXAMPLES = """\
+examples:
+  compile model.onnx                                      float program: model.octet
+  compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
+  compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
+  compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
+  compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
+  compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
+  compile model.onnx --shape input=1x3x224x224 --timing
+
+Calibration data is a .npz with one array per input, samples along the first axis, or a folder
+of .npy files with one sample each. Without it the program stays float.
+An .mlir output has its weights in the .safetensors of the same name beside it.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, without the options of passes being checked yet."""
+    from compiler.instrumentation.options import add_instrumentation_arguments
+    from compiler.stages import LAST, STAGE_NAMES
+    from compiler.version import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="compile",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a .onnx model or .mlir text")
+    parser.add_argument("--version", action="version", version=f"octet {__version__}")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help=".octet or .mlir file, or - for IR on stdout (default: MODEL's name with .octet, in "
+        "this folder; with --stop-after, -)",
+    )
+    parser.add_argument(
+        "--calibration-data",
+        metavar="DATA",
+        help="representative inputs: a .npz, or a folder of .npy or .npz files",
+    )
+    parser.add_argument(
+        "--shape",
+        metavar="INPUT=1x3x224x224",
+        action="append",
+        default=[],
+        help="the shape of an input with symbolic dimensions; may be given several times",
+    )
+    parser.add_argument("--target", metavar="T", help="a target's name, or a .toml file (default host)")
+    parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
+    _add_stage_arguments(parser, LAST, STAGE_NAMES)
+    _add_pass_arguments(parser)
+    add_instrumentation_arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _add_stage_arguments(
+    parser: argparse.ArgumentParser, last: str, names: Sequence[str]
+) -> None:
+    group = parser.add_argument_group("stages")
+    group.add_argument(
+        "--stop-after", metavar="STAGE", default=last, help=f"one of {', '.join(names)}"
+    )
+    group.add_argument(
+        "--emit",
+        metavar="STAGE,...",
+        default="",
+        help="write the IR of these stages as well, to OUT.STAGE.mlir",
+    )
+    group.add_argument(
+        "--pass-pipeline",
+        metavar="PIPELINE",
+        help='passes to run in place of the stages: "fold-constants,calibrate{method=min-max}"',
+    )
+    group.add_argument(
+        "--explain",
+        choices=("table", "json"),
+        help="print the precision of each op and why; without -o, nothing is written",
+    )
+
+
+def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
+    from compiler.options import PASS_OPTIONS
+
+    group = parser.add_argument_group("quantization")
+    for option in PASS_OPTIONS:
+        if option.boolean:
+            group.add_argument(
+                option.flag,
+                action=argparse.BooleanOptionalAction,
+                default=None,
+                help=option.help,
+            )
+        elif option.many:
+            group.add_argument(
+                option.flag,
+                metavar="A,B",
+                action="append",
+                default=None,
+                help=option.help + "; may be given several times",
+            )
+        else:
+            group.add_argument(
+                option.flag,
+                metavar="|".join(option.choices) or "N",
+                default=None,
+                help=option.help.replace("%", "%%"),
+            )
+    group.add_argument(
+        "--pass-option",
+        metavar="PASS.OPTION=VALUE",
+        action="append",
+        default=[],
+        help="set any option of any pass of the stages, such as calibrate.bins=512",
+    )
+
+
+def run(arguments: list[str]) -> None:
+    """Runs the tool; exceptions are the caller's."""
+    from compiler.instrumentation.options import with_bare_values
+
+    parser = make_parser()
+    args = parser.parse_args(with_bare_values(arguments))
+    if args.list_targets:
+        from compiler.targets import target_names
+
+        print("\n".join(target_names()))
+        return
+    if args.model is None:
+        parser.error("MODEL is missing: a .onnx model or .mlir text")
+    _compile(args)
+
+
+def _compile(args: argparse.Namespace) -> None:
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.instrumentation.options import instruments_of
+    from compiler.instrumentation.timing import Timing
+    from compiler.stages import LAST, STAGE_NAMES, stage_index
+
+    output, emitted = _output_of(args), _emitted_stages(args)
+    stop_after = args.stop_after
+    if output is None and stop_after == LAST and args.pass_pipeline is None:
+        # An explanation alone needs no kernels. Placement is final once `quantize` has run.
+        stop_after = STAGE_NAMES[stage_index("quantize")]
+    timing = Timing()
+    compilation = Compilation(
+        CompileRequest(
+            model=Path(args.model),
+            calibration_data=args.calibration_data,
+            stop_after=stop_after,
+            pass_pipeline=args.pass_pipeline,
+            target=args.target,
+            shapes=dict(map(_shape, args.shape)),
+            options=_pass_options(args),
+        ),
+        instruments=instruments_of(args, timing),
+        timing=timing,
+        after_stage=_emitter(emitted, output),
+    )
+    compilation.run()
+    _write(compilation, output)
+    if args.explain:
+        _explain(compilation, args.explain, to_stderr=output == "-")
+
+
+def _output_of(args: argparse.Namespace) -> str | None:
+    """Where the result goes; None for nowhere. Checked before anything is compiled."""
+    from compiler.stages import LAST
+    from dialects.errors import OctetError
+
+    output: str | None = args.output
+    stopped = args.stop_after != LAST
+    if output is None:
+        if args.explain:
+            return None
+        return "-" if stopped else f"{Path(args.model).stem}.octet"
+    if output == "-":
+        return output
+    path = Path(output)
+    if path.suffix not in (".octet", ".mlir"):
+        raise OctetError(f"{path}: an output ends in .octet or .mlir, or is -")
+    if path.suffix == ".octet" and stopped:
+        raise OctetError(
+            f"{path}: an artifact holds a program that can run, so it cannot be written after "
+            f"stage '{args.stop_after}'; write .mlir"
+        )
+    if not path.parent.is_dir():
+        raise OctetError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise OctetError(f"{path} is a folder")
+    return output
+
+
+def _emitted_stages(args: argparse.Namespace) -> list[str]:
+    from compiler.stages import stage_index
+
+    names = [name for name in args.emit.split(",") if name]
+    for name in names:
+        stage_index(name, "--emit")
+    return names
+
+
+def _emitter(stages: list[str], output: str | None) -> Any:
+    """Writes the IR after those stages beside the output."""
+    from compiler.module_files import write_module
+    from dialects.errors import OctetError
+
+    if not stages:
+        return None
+    if output in (None, "-"):
+        raise OctetError("--emit names its files after the output: give -o OUT.octet or OUT.mlir")
+    base = Path(output)
+
+    def emit(stage: str, compilation: Compilation) -> None:
+        if stage in stages:
+            path = base.with_suffix(f".{stage}.mlir")
+            write_module(compilation.module, compilation.ctx.weights, path)
+
+    return emit
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """`input=1x3x224x224`; the name may hold `=` itself."""
+    from dialects.errors import OctetError
+
+    name, equals, sizes = text.rpartition("=")
+    try:
+        shape = tuple(int(size) for size in sizes.split("x")) if sizes else ()
+    except ValueError:
+        shape = (-1,)
+    if not equals or not name or any(size < 1 for size in shape):
+        raise OctetError(f"--shape {text}: expected INPUT=1x3x224x224, sizes of at least 1")
+    return name, shape
+
+
+def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The compile options that were given, as `compiler.options` takes them."""
+    from compiler.options import PASS_OPTIONS, values_from_text
+    from dialects.errors import OctetError
+
+    options: dict[str, Any] = {}
+    for option in PASS_OPTIONS:
+        given = getattr(args, option.name)
+        if given is None:
+            continue
+        if option.many:
+            options[option.name] = tuple(name for text in given for name in text.split(","))
+        elif option.boolean or option.choices:
+            options[option.name] = given
+        else:
+            options[option.name] = values_from_text(given)
+    settings: dict[str, Any] = {}
+    for text in args.pass_option:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise OctetError(f"--pass-option {text}: expected PASS.OPTION=VALUE")
+        settings[key] = values_from_text(value)
+    return {**options, "pass_options": settings} if settings else options
+
+
+def _write(compilation: Compilation, output: str | None) -> None:
+    if output is None:
+        return
+    if output == "-":
+        from runtime.artifact import program_text
+
+        sys.stdout.write(program_text(compilation.module))
+        return
+    compilation.write(Path(output))
+
+
+def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
+    from rich.console import Console
+
+    from compiler.explain import as_json, as_table
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    if form == "json":
+        print(as_json(compilation.placements), file=stream)
+        return
+    width = None if stream.isatty() else 160
+    Console(file=stream, width=width).print(as_table(compilation.placements))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The console command: `run` with errors as one line; returns the exit code."""
+    return run_tool("compile", run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""`octet-run`: runs an artifact on inputs from a file, times it, profiles it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import run_tool
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from runtime.program import Program
+
+DESCRIPTION = "Runs a compiled program."
+
+EXAMPLES = """\
+examples:
+  octet-run model.octet --inputs x.npz --outputs y.npz    run once, any batch size
+  octet-run model.octet                                   what the program takes and gives
+  octet-run model.octet --benchmark --threads 4           latency, on random inputs
+  octet-run model.octet --profile --inputs x.npz          time per op
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="octet-run",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("program", metavar="PROGRAM.octet", type=Path)
+    parser.add_argument(
+        "--inputs", metavar="X.npz", type=Path, help="one array per input, by name"
+    )
+    parser.add_argument(
+        "--outputs", metavar="Y.npz", type=Path, help="where to write the outputs, by name"
+    )
+    parser.add_argument("--benchmark", action="store_true", help="measure the latency")
+    parser.add_argument("--profile", action="store_true", help="print the time of each op")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default 1)")
+    parser.add_argument("--isa", help="use the kernels of this instruction set")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the random inputs, where none are given"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def run(arguments: list[str]) -> None:
+    """Runs the tool; exceptions are the caller's."""
+    args = make_parser().parse_args(arguments)
+
+    from dialects.errors import OctetError
+    from runtime.program import Program
+
+    if args.threads < 1:
+        raise OctetError(f"--threads {args.threads}: expected at least 1")
+    if args.outputs is not None and args.inputs is None:
+        raise OctetError("--outputs without --inputs: name the inputs to run on")
+    program = Program.load(args.program, isa=args.isa)
+    if not (args.inputs or args.benchmark or args.profile):
+        _describe(program)
+        return
+    feeds = _load(args.inputs) if args.inputs else _random_inputs(program, args.seed)
+    if args.inputs:
+        outputs = program.run(feeds, threads=args.threads)
+        if args.outputs is None:
+            _summarize(outputs)
+        else:
+            _save(args.outputs, outputs)
+    if args.benchmark:
+        _benchmark(program, feeds, args.threads)
+    if args.profile:
+        _profile(program, feeds)
+
+
+def _describe(program: Program) -> None:
+    for kind, specs in (("input", program.inputs), ("output", program.outputs)):
+        for spec in specs:
+            print(f"{kind:6}  {spec.name}  {spec.dtype} {list(spec.shape)}")
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    import zipfile
+
+    import numpy as np
+
+    from dialects.errors import OctetError
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise OctetError(f"{path} holds one array without a name; expected a .npz")
+        with loaded:
+            return dict(loaded)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise OctetError(f"{path}: not a readable .npz of plain arrays: {error}") from None
+
+
+def _random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
+    """Normal floats; integers are 0 or 1, valid as indices and as masks."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    return {
+        spec.name: (
+            generator.standard_normal(spec.shape)
+            if spec.dtype.kind not in "biu"
+            else generator.integers(0, 2, spec.shape)
+        ).astype(spec.dtype)
+        for spec in program.inputs
+    }
+
+
+def _summarize(outputs: dict[str, np.ndarray]) -> None:
+    for name, array in outputs.items():
+        print(f"{name}  {array.dtype} {list(array.shape)}")
+
+
+def _save(path: Path, outputs: dict[str, np.ndarray]) -> None:
+    import numpy as np
+
+    from runtime.artifact import replacing
+
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **outputs)  # pyright: ignore[reportArgumentType]
+
+
+def _benchmark(program: Program, feeds: dict[str, np.ndarray], threads: int) -> None:
+    import numpy as np
+
+    milliseconds = 1e3 * np.array(program.benchmark(feeds, threads=threads))
+    print(
+        f"latency over {len(milliseconds)} runs on {threads} thread(s): "
+        f"median {np.median(milliseconds):.3f} ms, fastest {milliseconds.min():.3f} ms, "
+        f"95% within {np.percentile(milliseconds, 95):.3f} ms"
+    )
+
+
+def _profile(program: Program, feeds: dict[str, np.ndarray]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    steps = program.profile(feeds)
+    total = sum(step.seconds for step in steps)
+    table = Table(title="profile", caption=f"total {1e3 * total:.3f} ms")
+    for heading in ("layer", "kernel", "precision"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("us", "share", "bytes"):
+        table.add_column(heading, justify="right")
+    for step in steps:
+        numbers = (f"{1e6 * step.seconds:.1f}", f"{step.seconds / max(total, 1e-12):.1%}")
+        cells = (step.layer, step.kernel, step.precision, *numbers, f"{step.bytes:,}")
+        table.add_row(*map(Text, cells))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The console command: `run` with errors as one line; returns the exit code."""
+    return run_tool("octet-run", run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

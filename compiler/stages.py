@@ -1,0 +1,108 @@
+"""The stage table: what is true after each stage, and the passes that make it so.
+
+Everything that knows stages reads this table: `--stop-after`, `--emit`, resuming from a `.mlir`
+file, the timing report, the documentation. `--pass-pipeline` replaces it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dialects.errors import OctetError
+
+TARGET = "octet.target"
+"""Module attribute: the target the program is compiled for."""
+REMAINING = "octet.remaining"
+"""Module attribute: the pipelines of the stages still to come, by stage."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A place to stop, print, edit and resume.
+
+    `passes` are pipeline text: names, with options where they are not the defaults. A stage with
+    `needs_data` runs its passes only when there is calibration data.
+    """
+
+    name: str
+    afterwards: str
+    passes: tuple[str, ...] = ()
+    needs_data: bool = False
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("import", "nn ops on float tensors, each with the name of the layer it came from"),
+    Stage(
+        "simplify",
+        "no batch norm, no shape arithmetic, no decomposed activations; activation, bias and "
+        "residual fused into the op that feeds them",
+        (
+            "canonicalize",
+            "fold-constants",
+            "recognize-gelu",
+            "recognize-layer-norm",
+            "recognize-softmax",
+            "recognize-hard-sigmoid",
+            "recognize-hard-swish",
+            "recognize-silu",
+            "recognize-squeeze-excite",
+            "sink-transposes",
+            "merge-pads",
+            "fold-batch-norm",
+            "lower-batch-norm",
+            "fold-scale",
+            "fold-bias",
+            # A residual first: the activation after the addition can then be fused as well.
+            "fuse-residual",
+            "fuse-activation",
+            "canonicalize",
+            "cse",
+            "dce",
+        ),
+    ),
+    Stage(
+        "calibrate",
+        "values that may be quantized carry the range seen on calibration data",
+        ("calibrate",),
+        needs_data=True,
+    ),
+    Stage(
+        "place",
+        "every op that computes has a precision and says which rule chose it",
+        ("place-precision",),
+    ),
+    Stage(
+        "quantize",
+        "quantize and dequantize around int8 ops, as few as possible",
+        ("insert-qdq", "unify-scales", "propagate-qdq", "squash-qdq"),
+    ),
+    Stage(
+        "integer",
+        "int8 ops take and give quantized tensors; unary chains between them are tables",
+        ("quantize-ops", "fuse-lookup-table", "propagate-qdq", "squash-qdq", "dce"),
+    ),
+    Stage(
+        "kernel",
+        "one kernel call per op on buffers with a layout and a place in one arena",
+        ("assign-layout", "lower-to-kernel", "plan-memory"),
+    ),
+)
+
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+FIRST, LAST = STAGE_NAMES[0], STAGE_NAMES[-1]
+
+
+def stage_index(name: str, source: str = "stage") -> int:
+    """The position of a stage. Raises OctetError that lists the stages; `source` says where
+    the name stood."""
+    if name not in STAGE_NAMES:
+        raise OctetError(f"{source}: there is no stage '{name}'; stages: {', '.join(STAGE_NAMES)}")
+    return STAGE_NAMES.index(name)
+
+
+def stage_of_pass(name: str) -> str | None:
+    """The first stage whose default passes include `name`."""
+    for stage in STAGES:
+        if any(text.split("{", 1)[0] == name for text in stage.passes):
+            return stage.name
+    return None
