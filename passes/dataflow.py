@@ -135,6 +135,13 @@ def quantized_element(value: SSAValue) -> UniformQuantizedType | None:
     return element if isinstance(element, UniformQuantizedType) else None
 
 
+def element_of_quantized(value: SSAValue) -> UniformQuantizedType:
+    """The quantized element type of a value that is known to be quantized."""
+    element = quantized_element(value)
+    assert element is not None, f"{value.type} is not quantized"
+    return element
+
+
 def stored_behind(value: SSAValue) -> SSAValue | None:
     """The quantized value whose dequantization `value` is, or None."""
     return value.owner.input if isinstance(value.owner, DequantizeCastOp) else None

@@ -51,7 +51,7 @@ class Table:
         self.calls = tuple(calls)
         starts = np.cumsum([0] + [1 + len(call.arguments) for call in self.calls])
         self._rows = np.zeros(starts[-1], np.int64)
-        for start, call in zip(starts, self.calls):
+        for start, call in zip(starts, self.calls, strict=False):
             row = self._rows[start : start + 1 + len(call.arguments)]
             row[0] = call.kernel.address
             row[1:] = call.arguments

@@ -137,7 +137,7 @@ def _array_difference(
         case Numerics.ROUNDING:
             allowed = ROUNDING_TOLERANCE * scale
             return f"differs by {largest:.3g}, over {allowed:.3g}" if largest > allowed else None
-        case Numerics.QUANTIZES:
+        case Numerics.ONE_STEP | Numerics.QUANTIZES:
             sqnr = _sqnr(before, error)
             return f"has an SQNR of {sqnr:.1f} dB" if sqnr < LEAST_SQNR else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
@@ -86,9 +87,7 @@ class Calibrate(OctetPass):
                 f"calibrate: percentile is above 50 and at most 100, got {self.percentile}"
             )
         if not 0.0 <= self.momentum < 1.0:
-            raise OctetError(
-                f"calibrate: momentum is at least 0 and below 1, got {self.momentum}"
-            )
+            raise OctetError(f"calibrate: momentum is at least 0 and below 1, got {self.momentum}")
         if not 16 <= self.bins <= 2**20:
             raise OctetError(f"calibrate: bins is 16 to 1048576, got {self.bins}")
 
@@ -155,7 +154,7 @@ def stream(
 
 
 def _check_inherited(
-    value: SSAValue, array: np.ndarray, batch: int, infinite: Set[SSAValue]
+    value: SSAValue, array: np.ndarray, batch: int, infinite: AbstractSet[SSAValue]
 ) -> None:
     op = cast(Operation, value.owner)
     has_nan = bool(np.isnan(array).any())
@@ -191,8 +190,7 @@ def check_feed(function: FuncOp, feed: Feed, batch: int, fixed: bool) -> None:
         )
         if not fits:
             wanted = [
-                "any" if may_vary else size
-                for may_vary, size in zip(free, expected, strict=True)
+                "any" if may_vary else size for may_vary, size in zip(free, expected, strict=True)
             ]
             raise OctetError(
                 f"{where}: input '{name}' should have shape {wanted}, got {list(array.shape)}"

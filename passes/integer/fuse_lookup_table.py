@@ -19,7 +19,12 @@ from dialects.nn.elementwise import LookupOp
 from dialects.program import nn_ops, sole_user
 from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
-from passes.dataflow import quantized_element, stored_behind, varying_operand
+from passes.dataflow import (
+    element_of_quantized,
+    quantized_element,
+    stored_behind,
+    varying_operand,
+)
 from passes.integer.quantize_ops import is_per_tensor_8_bit, waits
 from passes.naming import absorb, take_range
 from passes.quantize.squash_qdq import drop_unused
@@ -45,8 +50,7 @@ class FuseChain(RewritePattern):
             return
         if any(unary.precision is not None and not unary.is_int8 for unary in chain):
             return
-        source, target = quantized_element(stored), quantized_element(op.result)
-        assert source is not None and target is not None
+        source, target = element_of_quantized(stored), element_of_quantized(op.result)
         real = dequantize(every_stored(source), params_of(source))
         for unary in chain:
             real = apply(unary, real, self.ctx)
@@ -68,8 +72,7 @@ class FuseInteger(RewritePattern):
         x, result = op.operands[0], op.results[0]
         if not is_per_tensor_8_bit(x) or not is_per_tensor_8_bit(result):
             return
-        source, target = quantized_element(x), quantized_element(result)
-        assert source is not None and target is not None
+        source, target = element_of_quantized(x), element_of_quantized(result)
         (table,) = evaluate_op(op, [every_stored(source)], self.ctx.weights)
         lookup = make_lookup(self.ctx, x, table, target)
         describe(lookup, [op])

@@ -24,6 +24,7 @@ from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
 from passes.dataflow import (
     constant_of,
+    element_of_quantized,
     moves_data,
     quantizations,
     quantized_element,
@@ -105,12 +106,9 @@ class QuantizeLinear(RewritePattern):
         )
         return integer, new
 
-    def _product_scales(
-        self, op: ConvOp | MatmulOp, x: SSAValue, weight: SSAValue
-    ) -> np.ndarray:
+    def _product_scales(self, op: ConvOp | MatmulOp, x: SSAValue, weight: SSAValue) -> np.ndarray:
         """Input scale times weight scale in float32: one, or one per output channel."""
-        x_element, weight_element = quantized_element(x), quantized_element(weight)
-        assert x_element is not None and weight_element is not None
+        x_element, weight_element = element_of_quantized(x), element_of_quantized(weight)
         rank = len(shape_of(weight))
         channels = 0 if isinstance(op, ConvOp) else rank - 1
         if weight_element.channel_axis not in (None, channels):
@@ -148,8 +146,7 @@ class QuantizeLinear(RewritePattern):
     def _prove(
         self, op: ConvOp | MatmulOp, x: SSAValue, weight: SSAValue, bias: np.ndarray | None
     ) -> None:
-        x_element, weight_element = quantized_element(x), quantized_element(weight)
-        assert x_element is not None and weight_element is not None
+        x_element, weight_element = element_of_quantized(x), element_of_quantized(weight)
         constant = weight.owner
         if isinstance(constant, ConstantOp):
             stored = constant.array(self.ctx.weights)
@@ -204,11 +201,12 @@ class FuseClamp(RewritePattern):
         if not isinstance(linear, ConvOp | MatmulOp) or not is_per_tensor_8_bit(stored):
             return
         if stored is op.x:
-            if sole_user(stored) is not op or op.result.type != stored.type:
+            target = quantized_element(op.result)
+        else:
+            target = sole_quantization(op.result)
+            if sole_user(stored) is not op.x.owner:
                 return
-        elif sole_user(stored) is not op.x.owner or sole_user(op.x) is not op:
-            return
-        elif sole_quantization(op.result) != quantized_element(stored):
+        if sole_user(op.x) is not op or target != quantized_element(stored):
             return
         bounds = intersection(linear.activation, clamp_bounds(op))
         if bounds is None:

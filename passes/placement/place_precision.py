@@ -19,7 +19,7 @@ from dialects.program import nn_ops
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
-from passes.dataflow import consumers, data_operands, sources, varying_operand
+from passes.dataflow import carries_reals, consumers, data_operands, sources, varying_operand
 from passes.placement.capabilities import (
     ANCHORS,
     obstacle,
@@ -57,8 +57,8 @@ class PlacePrecision(OctetPass):
        users. An op that `include` names directly is exempt.
 
     Ops that the model itself wraps in Q/DQ are int8 unless excluded, and need no neighbours.
-    Movement ops get no precision: quantized values pass through them later, unless `exclude` names
-    them.
+    Movement ops get no precision: quantized values pass through them later, unless `exclude`
+    names them. Ops on indices and booleans alone get none either.
 
     `precision=int8` is the default rule "int8 wherever the target can", `f32` the rule "nothing";
     `op-types` limits the default rule to these types. `include` and `exclude` are selectors.
@@ -152,7 +152,7 @@ def default_wish(options: PlacePrecision, op: NnOp, target: Target | None) -> Wi
 def place(
     ops: Sequence[NnOp], policy: Policy, target: Target | None
 ) -> dict[NnOp, Placement | None]:
-    """The placement of every op; None for movement ops, which follow their neighbours."""
+    """The placement of every op; None for those that need none: movement, integer arithmetic."""
     placements = {op: _on_its_own(op, policy.wishes[op], target) for op in ops}
 
     def in_int8(op: Operation | None) -> bool:
@@ -179,7 +179,9 @@ def _on_its_own(op: NnOp, wish: Wish, target: Target | None) -> Placement | None
     """The placement of `op` by policy and capability, whatever its neighbours."""
     if any(is_quantized(element_of_value(value)) for value in (*op.operands, *op.results)):
         return Placement(Precision.INT8, "model: integer op in the source")
-    if op.QUANTIZATION is Quantization.MOVES and data_operands(op):
+    if not any(carries_reals(value) for value in (*op.operands, *op.results)):
+        return None
+    if op.QUANTIZATION is Quantization.MOVES:
         return Placement(Precision.F32, wish.rule) if wish.named and not wish.int8 else None
     if not wish.int8 and wish.named:
         return Placement(Precision.F32, wish.rule)

@@ -127,9 +127,7 @@ def union(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
-def _weight_limits(
-    storage: IntegerType, symmetric: bool, reduce_range: bool
-) -> tuple[int, int]:
+def _weight_limits(storage: IntegerType, symmetric: bool, reduce_range: bool) -> tuple[int, int]:
     low, high = storage_limits(storage)
     if reduce_range:
         # Halve around the middle: 8 bits to 7.

@@ -127,9 +127,9 @@ class Groups:
 def source_value(value: SSAValue) -> SSAValue:
     """The float value behind a quantize/dequantize pair that may be retyped; else `value`."""
     stored = stored_behind(value)
-    if stored is not None and isinstance(stored.owner, QuantizeCastOp):
-        if range_of(stored.owner.input) is not None:
-            return stored.owner.input
+    cast = stored.owner if stored is not None else None
+    if isinstance(cast, QuantizeCastOp) and range_of(cast.input) is not None:
+        return cast.input
     return value
 
 
@@ -148,11 +148,7 @@ def _is_per_tensor(cast: QuantizeCastOp) -> bool:
 def is_covered(value: SSAValue, covered: set[SSAValue]) -> bool:
     """The value is quantized, or moved from quantized values."""
     source = source_value(value)
-    return (
-        stored_behind(value) is not None
-        or bool(free_quantizations(source))
-        or source in covered
-    )
+    return stored_behind(value) is not None or bool(free_quantizations(source)) or source in covered
 
 
 def unified(group: list[SSAValue], pairs: list[QuantizeCastOp]) -> UniformQuantizedType:
@@ -205,6 +201,4 @@ def _is_symmetric(cast: QuantizeCastOp) -> bool:
 
 def retype(cast: QuantizeCastOp, element: UniformQuantizedType) -> None:
     """Changes the type a pair rounds to; its dequantizes give floats as before."""
-    Rewriter.replace_value_with_new_type(
-        cast.result, TensorType(element, shape_of(cast.result))
-    )
+    Rewriter.replace_value_with_new_type(cast.result, TensorType(element, shape_of(cast.result)))

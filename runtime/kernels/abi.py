@@ -75,7 +75,7 @@ class View:
     def is_contiguous(self) -> bool:
         """Whether elements lie densely in C order (axes of size 1 may have any stride)."""
         expected = 1
-        for size, stride in zip(reversed(self.shape), reversed(self.strides)):
+        for size, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
             if size != 1 and stride != expected:
                 return False
             expected *= size
@@ -107,12 +107,13 @@ class View:
         """numpy broadcasting: repeated axes get stride 0."""
         missing = len(shape) - self.rank
         if missing < 0 or any(
-            have not in (1, want) for have, want in zip(self.shape, shape[max(missing, 0) :])
+            have not in (1, want)
+            for have, want in zip(self.shape, shape[max(missing, 0) :], strict=True)
         ):
             raise ValueError(f"cannot broadcast shape {self.shape} to {shape}")
         strides = (0,) * missing + tuple(
             stride if have == want else 0
-            for have, want, stride in zip(self.shape, shape[missing:], self.strides)
+            for have, want, stride in zip(self.shape, shape[missing:], self.strides, strict=True)
         )
         return View(self.address, tuple(shape), strides, self.dtype)
 

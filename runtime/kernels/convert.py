@@ -93,7 +93,7 @@ def quantize_calls(
     bounds = (f32_bits(low - zero_point), f32_bits(high - zero_point))
     if packs_pixels(x, y):
         return pixel_calls(x, y, (f32_bits(scale), zero_point, *bounds))
-    words = nest_arguments((x, y), lead=0) + (f32_bits(scale), zero_point, *bounds)
+    words = (*nest_arguments((x, y), lead=0), f32_bits(scale), zero_point, *bounds)
     return [Call(quantize_kernel(y.dtype.name), words)]
 
 
@@ -109,7 +109,7 @@ def quantize_axis_calls(
     )
     views = (x, scales[0], zeros[0], y)
     limits = np.iinfo(y.dtype)
-    words = nest_arguments(views) + (f32_bits(limits.min), f32_bits(limits.max))
+    words = (*nest_arguments(views), f32_bits(limits.min), f32_bits(limits.max))
     return [Call(quantize_axis_kernel(y.dtype.name), words, (scales[1], zeros[1]))]
 
 
@@ -160,7 +160,7 @@ def dequantize_calls(x: View, y: View, *, scale: float, zero_point: int) -> list
     """y = float32(x - zero_point) * scale; `x` is u8, s8 or i32."""
     if y.size == 0:
         return []
-    words = nest_arguments((x, y)) + (f32_bits(scale), zero_point)
+    words = (*nest_arguments((x, y)), f32_bits(scale), zero_point)
     return [Call(dequantize_kernel(x.dtype.name), words)]
 
 

@@ -386,7 +386,7 @@ class DepthwiseTile:
             ]
         return [
             self.multiply.accumulate(e, acc, value, weight)
-            for acc, value, weight in zip(sums, values, weights)
+            for acc, value, weight in zip(sums, values, weights, strict=True)
         ]
 
 

@@ -110,7 +110,7 @@ def dynamic_quantize_calls(x: View, y: View, scale: View, zero_point: View) -> l
         calls.append(Call(RANGE_KERNEL, (*nest_arguments((x,)), address), (partial,)))
     calls.append(Call(SCALE_KERNEL, (address, scale.address, zero_point.address), (partial,)))
     if x.size:
-        words = nest_arguments((x, y)) + (scale.address, zero_point.address)
+        words = (*nest_arguments((x, y)), scale.address, zero_point.address)
         calls.append(Call(quantize_kernel(), words))
     return calls
 

@@ -178,7 +178,7 @@ class VectorEpilogue:
             added = [e.builder.sitofp(r, Vector(F32, lanes)) for r in stored]
         rounded = [
             self._rounded(self._real(acc, vector, r))
-            for vector, (acc, r) in enumerate(zip(sums, added))
+            for vector, (acc, r) in enumerate(zip(sums, added, strict=True))
         ]
         zero_point = e.splat(e.builder.trunc(self.zero_point_word, I16), 2 * lanes)
         e.store(interleave.pack(e, rounded, zero_point, lanes), output, mask)

@@ -94,7 +94,7 @@ def gather_calls(x: View, indices: View, y: View, axis: int) -> list[Call]:
     )
     status = np.zeros(2, np.int64)
     kernel = gather_kernel(x.dtype.itemsize, indices.dtype.name)
-    words = nest_arguments((source, places, y)) + (size, stride, status.ctypes.data)
+    words = (*nest_arguments((source, places, y)), size, stride, status.ctypes.data)
     return [Call(kernel, words, (status,))]
 
 

@@ -100,7 +100,7 @@ def _matrix(
 
 def _at(view: View, index: tuple[int, ...]) -> View:
     """`view[index]`."""
-    step = sum(i * stride for i, stride in zip(index, view.byte_strides))
+    step = sum(i * stride for i, stride in zip(index, view.byte_strides, strict=False))
     rank = len(index)
     return View(view.address + step, view.shape[rank:], view.strides[rank:], view.dtype)
 
@@ -108,7 +108,7 @@ def _at(view: View, index: tuple[int, ...]) -> View:
 def _row_offsets(view: View) -> np.ndarray:
     """Byte offset of each row of [..., M, K], rows counted through all leading axes."""
     offsets = np.zeros(1, np.int64)
-    for size, stride in zip(view.shape[:-1], view.byte_strides):
+    for size, stride in zip(view.shape[:-1], view.byte_strides, strict=False):
         offsets = (offsets[:, None] + np.arange(size) * stride).reshape(-1)
     return offsets
 

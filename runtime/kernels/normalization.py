@@ -124,7 +124,7 @@ def _standardize_calls(
         x, y = x.slice(axis, 0, 1), y.slice(axis, 0, 1)
     views = (x, scale.broadcast_to(x.shape), bias.broadcast_to(x.shape), y)
     strides = tuple(stride // 4 for stride in vector.strides)
-    words = nest_arguments(views) + (vector.size, *strides, f32_bits(epsilon), step)
+    words = (*nest_arguments(views), vector.size, *strides, f32_bits(epsilon), step)
     return [Call(standardize_kernel(), words, keep)]
 
 

@@ -123,6 +123,8 @@ def quantized_binary_calls(
     """
     if y.size == 0:
         return []
+    if operation != "sub" and a.size < b.size:
+        a, b, qa, qb = b, a, qb, qa  # the fast loops expect the scalar, if any, second
     f32 = np.float32
     if y.dtype == np.float32:
         scale, zero_point = f32(1), 0

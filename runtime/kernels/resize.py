@@ -100,7 +100,7 @@ def interpolate_calls(x: View, y: View, sampling: Sampling) -> list[Call]:
     source = x.slice(axis, 0, 1).broadcast_to(y.shape)
     keep = (index, weight, position)
     tables = (index.ctypes.data, weight.ctypes.data)
-    words = nest_arguments((source, places, y)) + (*tables, taps, outputs, x.strides[axis])
+    words = (*nest_arguments((source, places, y)), *tables, taps, outputs, x.strides[axis])
     return [Call(interpolate_kernel(), words, keep)]
 
 

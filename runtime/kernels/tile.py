@@ -128,7 +128,7 @@ class WideningMultiply(Multiply):
         return [even, odd]
 
     def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
-        for a, w in zip(activation, weights):
+        for a, w in zip(activation, weights, strict=True):
             acc = e.builder.add(acc, e.call("llvm.x86.avx2.pmadd.wd", acc.type, a, w))
         return acc
 

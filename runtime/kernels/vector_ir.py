@@ -99,7 +99,7 @@ class Emitter:
 
         builder.position_at_end(after)
         results = []
-        for phi, first, output in zip(inputs, carried, outputs):
+        for phi, first, output in zip(inputs, carried, outputs, strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(output, end)
             result = builder.phi(first.type)

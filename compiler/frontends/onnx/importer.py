@@ -275,7 +275,7 @@ class GraphImporter:
     def _inferred_values(self) -> dict[str, Tensor]:
         try:
             inferred = onnx.shape_inference.infer_shapes(self.model.proto)
-        except (RuntimeError, ValueError, TypeError):
+        except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
             # Not even ONNX can make sense of it: then fewer problems are found in one go.
             return {}
         values: dict[str, Tensor] = {}

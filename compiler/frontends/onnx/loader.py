@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto
 
 from dialects.errors import OctetError
@@ -47,6 +47,7 @@ def load(source: str | Path | bytes | ModelProto) -> LoadedModel:
     else:
         name, folder = "the model", None
         proto = source if isinstance(source, ModelProto) else _parse(source, name)
+    _check_text(proto, name)
     if not proto.HasField("graph"):
         raise OctetError(f"{name} holds no graph; it is not an ONNX model, or it is truncated")
     opsets = _opsets(proto, name)
@@ -77,6 +78,18 @@ def _parse(data: bytes, name: str) -> ModelProto:
     except DecodeError:
         raise OctetError(f"{name} is not an ONNX model, or it is truncated") from None
     return proto
+
+
+def _check_text(message: Message, name: str) -> None:
+    """Text that is not UTF-8 would come out of protobuf as bytes, somewhere in the middle."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            for text in [value] if isinstance(value, (str, bytes)) else value:
+                if isinstance(text, bytes):
+                    raise OctetError(f"{name}: {field.full_name} is not UTF-8 text: {text[:40]!r}")
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in [value] if isinstance(value, Message) else value:
+                _check_text(inner, name)
 
 
 def _opsets(proto: ModelProto, name: str) -> dict[str, int]:

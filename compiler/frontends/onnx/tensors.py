@@ -149,8 +149,8 @@ def _external_bytes(tensor: TensorProto, what: str, folder: Path | None, expecte
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise OctetError(f"{what}: cannot read external data '{location}': {error}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OctetError(f"{what}: external data '{location}' is not a regular file")
         if offset + length > status.st_size:
@@ -158,8 +158,11 @@ def _external_bytes(tensor: TensorProto, what: str, folder: Path | None, expecte
                 f"{what}: bytes {offset} to {offset + length} of '{location}' are wanted, but it "
                 f"has {status.st_size}; the file is truncated"
             )
-        file.seek(offset)
-        return file.read(length)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            file.seek(offset)
+            return file.read(length)
+    finally:
+        os.close(descriptor)
 
 
 def _byte_count(text: str, key: str, what: str) -> int:

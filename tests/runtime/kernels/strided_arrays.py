@@ -37,7 +37,8 @@ def assert_computes(calls: Sequence[Call], y: np.ndarray, expected: np.ndarray) 
 
     y must be a view of (part of) a C-ordered array that owns its memory.
     """
-    assert y.shape == expected.shape and y.dtype == expected.dtype
+    assert y.shape == expected.shape
+    assert y.dtype == expected.dtype
     memory = (y if y.base is None else y.base).reshape(-1).view(np.uint8)
     table = Table(calls)
     for threads in (1, 2, 3):

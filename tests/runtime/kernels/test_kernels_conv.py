@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_arrays import channels_last, filled
 
 from runtime.executor import run_calls
 from runtime.kernels.abi import View
@@ -19,6 +18,7 @@ from runtime.kernels.isa import Isa
 from runtime.reference import linear
 from runtime.reference.elementary import fma_f32
 from runtime.reference.integer.linear import conv_accumulators
+from tests.runtime.kernels.kernel_arrays import channels_last, filled
 
 F32 = np.float32
 
@@ -41,9 +41,12 @@ class Shape:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        return dict(
-            strides=self.strides, pads=self.pads, dilations=self.dilations, groups=self.groups
-        )
+        return {
+            "strides": self.strides,
+            "pads": self.pads,
+            "dilations": self.dilations,
+            "groups": self.groups,
+        }
 
     @property
     def x(self) -> tuple[int, ...]:
@@ -240,7 +243,12 @@ def test_sums_wrap_like_int32_at_the_extremes(isa: Isa) -> None:
     x = filled(np.full((1, 64, 1, 3), 255, np.uint8))
     w = np.full((16, 64, 1, 1), -128, np.int8)
     y = channels_last((1, 16, 1, 3), np.int32)
-    geometry: dict[str, Any] = dict(strides=(1, 1), pads=(0,) * 4, dilations=(1, 1), groups=1)
+    geometry: dict[str, Any] = {
+        "strides": (1, 1),
+        "pads": (0,) * 4,
+        "dilations": (1, 1),
+        "groups": 1,
+    }
     calls = conv_calls(x.view, w, None, y.view, **geometry, epilogue=Epilogue("i32"), isa=isa)
     run_calls(calls)
     np.testing.assert_array_equal(y.array, 64 * 255 * -128)
@@ -270,7 +278,12 @@ def test_float_depthwise_shapes(isa: Isa, shape: Shape, residual: bool) -> None:
 def test_channels_must_be_adjacent(isa: Isa) -> None:
     x = np.zeros((1, 4, 3, 3), np.uint8)
     y = channels_last((1, 2, 3, 3), np.uint8)
-    geometry: dict[str, Any] = dict(strides=(1, 1), pads=(0,) * 4, dilations=(1, 1), groups=1)
+    geometry: dict[str, Any] = {
+        "strides": (1, 1),
+        "pads": (0,) * 4,
+        "dilations": (1, 1),
+        "groups": 1,
+    }
     with pytest.raises(ValueError, match="x has channel stride 9"):
         conv_calls(
             View.of(x),

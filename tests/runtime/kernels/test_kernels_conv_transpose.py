@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_arrays import channels_last, filled
 
 from runtime.executor import run_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
 from runtime.kernels.epilogue import Epilogue
 from runtime.reference import linear
+from tests.runtime.kernels.kernel_arrays import channels_last, filled
 
 
 def check(rank: int, draw: Any, threads: int = 1) -> None:
@@ -26,10 +26,16 @@ def check(rank: int, draw: Any, threads: int = 1) -> None:
     w = rng.standard_normal((groups * channels, out, *kernel)).astype(np.float32)
     bias = rng.standard_normal(groups * out).astype(np.float32)
     smallest = [
-        (n - 1) * s + 1 + (k - 1) * d for n, s, k, d in zip(x.shape[2:], strides, kernel, dilations)
+        (n - 1) * s + 1 + (k - 1) * d
+        for n, s, k, d in zip(x.shape[2:], strides, kernel, dilations, strict=True)
     ]
     pads = [min(draw(0, 2), (size - 1) // 2) for size in smallest] * 2
-    geometry: dict[str, Any] = dict(strides=strides, pads=pads, dilations=dilations, groups=groups)
+    geometry: dict[str, Any] = {
+        "strides": strides,
+        "pads": pads,
+        "dilations": dilations,
+        "groups": groups,
+    }
     padding = [draw(0, s - 1) for s in strides]
     exact = linear.conv_transpose(x, w, bias, **geometry, output_padding=padding)
 

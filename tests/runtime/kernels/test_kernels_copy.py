@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strided_arrays import assert_computes, shapes, strided, values
 
 from runtime.kernels.abi import View
 from runtime.kernels.copy import copy_calls, fill_calls, halo_calls, pad_calls
 from runtime.reference import movement
+from tests.runtime.kernels.strided_arrays import assert_computes, shapes, strided, values
 
 TYPES = ["uint8", "int16", "float32", "int64"]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strided_arrays import LAYOUTS, assert_computes, empty, nhwc, shapes, strided, values
 
 from runtime.executor import run_calls
 from runtime.kernels import dynamic
@@ -16,6 +15,15 @@ from runtime.kernels.resize import Sampling, resize_calls
 from runtime.reference import movement, resize
 from runtime.reference.integer import runtime_zero_points as integer
 from runtime.reference.quantization import dynamic_quantize
+from tests.runtime.kernels.strided_arrays import (
+    LAYOUTS,
+    assert_computes,
+    empty,
+    nhwc,
+    shapes,
+    strided,
+    values,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -101,14 +109,16 @@ def test_dynamic_quantize(low: float, high: float, size: int) -> None:
     own_scale, own_zero = np.zeros((), np.float32), np.zeros((), np.uint8)
     calls = dynamic.dynamic_quantize_calls(*map(View.of, (x, y, own_scale, own_zero)))
     assert_computes(calls, y, stored)
-    assert own_scale == scale and own_zero == zero_point
+    assert own_scale == scale
+    assert own_zero == zero_point
 
 
 def test_dynamic_quantize_of_nothing() -> None:
     x, y = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8)
     scale, zero_point = np.zeros((), np.float32), np.ones((), np.uint8)
     run_calls(dynamic.dynamic_quantize_calls(*map(View.of, (x, y, scale, zero_point))))
-    assert scale == 1 and zero_point == 0
+    assert scale == 1
+    assert zero_point == 0
 
 
 def optional(x: np.ndarray | None) -> View | None:

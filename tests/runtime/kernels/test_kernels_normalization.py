@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from strided_arrays import LAYOUTS, assert_computes, empty, nchw, values
 
 from runtime.kernels import normalization as kernels
 from runtime.kernels.abi import View
 from runtime.kernels.softmax import log_softmax_calls, softmax_calls
 from runtime.reference import normalization as reference
+from tests.runtime.kernels.strided_arrays import LAYOUTS, assert_computes, empty, nchw, values
 
 SHAPE = (2, 33, 13, 17)
 

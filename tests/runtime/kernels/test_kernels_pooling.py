@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strided_arrays import LAYOUTS, assert_computes, empty, nhwc, values
 
 from runtime.kernels.abi import View
 from runtime.kernels.pooling import Window, average_pool_calls, max_pool_calls
@@ -16,6 +15,7 @@ from runtime.kernels.quantized_elementwise import Quantization
 from runtime.reference import pooling
 from runtime.reference.integer import means
 from runtime.reference.quantization import QuantParams
+from tests.runtime.kernels.strided_arrays import LAYOUTS, assert_computes, empty, nhwc, values
 
 CASES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((1, 64, 14, 15), {"kernel": (3, 3), "strides": (2, 2), "pads": (1, 1, 1, 1)}),
@@ -95,7 +95,7 @@ small = st.integers(1, 3)
     st.booleans(),
 )
 def test_any_window(size, kernel, strides, dilations, pads, ceil_mode: bool) -> None:
-    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     assume(all(size[i] + pads[i] + pads[2 + i] >= spans[i] for i in range(2)))
     place = Window(kernel, strides, pads, dilations)
     attributes = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strided_arrays import LAYOUTS, assert_computes, bordered, empty, nchw, nhwc, values
 
 from runtime.kernels import convert, lookup
 from runtime.kernels.abi import View
@@ -16,6 +15,15 @@ from runtime.kernels.quantized_elementwise import Quantization, quantized_binary
 from runtime.reference import elementwise
 from runtime.reference.integer import arithmetic
 from runtime.reference.quantization import QuantParams, dequantize, quantize
+from tests.runtime.kernels.strided_arrays import (
+    LAYOUTS,
+    assert_computes,
+    bordered,
+    empty,
+    nchw,
+    nhwc,
+    values,
+)
 
 F32 = np.float32
 QUANTIZATIONS = st.builds(

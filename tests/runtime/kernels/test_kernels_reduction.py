@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strided_arrays import LAYOUTS, assert_computes, empty, nchw, nhwc, shapes, strided, values
 
 from runtime.executor import run_calls
 from runtime.kernels.abi import View
@@ -16,6 +15,16 @@ from runtime.kernels.selection import arg_calls, topk_calls
 from runtime.reference import reduction
 from runtime.reference.integer import means
 from runtime.reference.quantization import QuantParams
+from tests.runtime.kernels.strided_arrays import (
+    LAYOUTS,
+    assert_computes,
+    empty,
+    nchw,
+    nhwc,
+    shapes,
+    strided,
+    values,
+)
 
 OPERATIONS = ["sum", "mean", "max", "min"]
 AXES = [(3,), (2, 3), (1,), (0, 2), (0, 1, 2, 3), ()]
@@ -122,7 +131,9 @@ def test_argmax_and_argmin(dtype: str, axis: int) -> None:
 def test_topk(dtype: str, axis: int, largest: bool, k: int) -> None:
     x = nhwc(with_ties_and_nan(dtype))
     expected = reduction.topk(x, k=k, axis=axis, largest=largest, sorted=True)
-    results = [empty(e.shape, e.dtype, layout) for e, layout in zip(expected, (nhwc, nchw))]
+    results = [
+        empty(e.shape, e.dtype, layout) for e, layout in zip(expected, (nhwc, nchw), strict=True)
+    ]
     calls = topk_calls(View.of(x), *map(View.of, results), axis, largest=largest)
-    for y, e in zip(results, expected):
+    for y, e in zip(results, expected, strict=True):
         assert_computes(calls, y, e)

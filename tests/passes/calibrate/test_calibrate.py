@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import TensorType, f32
+
+from dialects.elements import ui8
+from dialects.errors import OctetError
+from dialects.nn.elementwise import AddOp, GreaterOp, LogOp, WhereOp
+from dialects.program import range_of
+from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
+from passes.calibrate.calibrate import Calibrate
+
+Build = Callable[..., Any]
+
+
+def small(network: Build) -> Any:
+    net = network([1, 2, 4, 4])
+    return net.outputs(net.conv(net.x, 3, 3, "stem", relu=True))
+
+
+def test_ranges_are_the_extremes_of_all_batches(network: Build) -> None:
+    net = small(network)
+    batches = [net.noise(seed) for seed in range(3)]
+    net.calibrate_on(batches)
+    net.apply(Calibrate())
+    everything = np.concatenate(batches)
+    assert range_of(net.x) == (float(everything.min()), float(everything.max()))
+    (expected,) = net.run(everything)
+    assert range_of(net.layers()["stem"].results[0]) == (0.0, float(expected.max()))
+
+
+@pytest.mark.parametrize("method", ["min-max", "moving-average", "percentile"])
+def test_runs_twice_alike_and_changes_no_result(network: Build, method: Any) -> None:
+    net = small(network)
+    before = net.run()
+    net.apply(Calibrate(method=method))
+    text = net.text()
+    net.apply(Calibrate(method=method))
+    assert net.text() == text
+    assert np.array_equal(before[0], net.run()[0])
+
+
+def test_constants_and_values_the_model_quantizes_get_no_range(network: Build) -> None:
+    net = network([1, 2, 4, 4])
+    y = net.conv(net.x, 3, 3, "stem")
+    element = UniformQuantizedType(ui8, f32, [0.1], [3])
+    cast = QuantizeCastOp(y, TensorType(element, [1, 3, 4, 4]))
+    back = DequantizeCastOp(cast.result, TensorType(f32, [1, 3, 4, 4]))
+    net.block.add_ops([cast, back])
+    z = net.conv(back.result, 3, 3, "head")
+    net.outputs(z).apply(Calibrate())
+    assert range_of(y) is None
+    assert range_of(z) is not None
+    assert not [op for op in net.block.ops if op.name == "nn.constant" and op.range]
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ([], "holds no batch"),
+        ([{}], "batch 0 lacks input 'x'"),
+        ([{"x": np.zeros((1, 2, 4, 4), "f4"), "y": np.zeros(1)}], "unknown input 'y'"),
+        ([{"x": np.zeros((1, 2, 4, 4))}], "should be float32, got float64"),
+        ([{"x": np.zeros((1, 2, 4, 5), "f4")}], "should have shape .'any', 2, 4, 4., got"),
+        ([{"x": np.zeros((1, 2, 4), "f4")}], "should have shape"),
+        ([{"x": np.zeros((0, 2, 4, 4), "f4")}], "is empty"),
+        (
+            [{"x": np.zeros((1, 2, 4, 4), "f4")}, {"x": np.full((1, 2, 4, 4), np.nan, "f4")}],
+            "batch 1: input 'x' holds NaN or Inf",
+        ),
+    ],
+)
+def test_wrong_data_is_named(network: Build, feeds: list[Any], message: str) -> None:
+    net = small(network)
+    net.ctx.calibration_data = lambda: iter(feeds)
+    with pytest.raises(OctetError, match=message):
+        net.apply(Calibrate())
+
+
+def test_no_data(network: Build) -> None:
+    net = small(network)
+    net.ctx.calibration_data = None
+    with pytest.raises(OctetError, match="no calibration data was given"):
+        net.apply(Calibrate())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("value", "what"), [(-1.0, "NaN"), (0.0, "Inf")])
+def test_a_layer_that_leaves_the_reals_is_named(network: Build, value: float, what: str) -> None:
+    net = network([1, 2])
+    net.outputs(net.op(LogOp, net.x, layer="logarithm"))
+    net.calibrate_on([np.full((1, 2), value, np.float32)])
+    with pytest.raises(OctetError, match=f"layer 'logarithm' gives {what} on calibration batch 0"):
+        net.apply(Calibrate())
+
+
+def test_an_inherited_infinity_is_no_error_but_gets_no_range(network: Build) -> None:
+    net = network([1, 2])
+    mask = net.op(GreaterOp, net.x, net.constant([0.0]))
+    masked = net.op(WhereOp, mask, net.x, net.constant([-np.inf]), layer="mask")
+    shifted = net.op(AddOp, masked, net.x, layer="add")
+    net.outputs(shifted)
+    net.calibrate_on([np.array([[1.0, -1.0]], np.float32)])
+    net.apply(Calibrate())
+    assert range_of(net.x) == (-1.0, 1.0)
+    assert range_of(masked) is None
+    assert range_of(shifted) is None
+
+
+@pytest.mark.parametrize("options", [{"percentile": 0}, {"momentum": 1.0}, {"bins": 2}])
+def test_options_out_of_range(network: Build, options: Any) -> None:
+    with pytest.raises(OctetError, match=next(iter(options))):
+        small(network).apply(Calibrate(**options))
