@@ -1,11 +1,11 @@
 """Octet's compiler: from ONNX models to programs that run in mixed precision.
 
-    import compiler
+import compiler
 
-    program = compiler.compile("model.onnx", calibration_data={"input": images})
-    outputs = program.run({"input": images[:1]})
-    program.save("model.octet")
-    program = compiler.load("model.octet")
+program = compiler.compile("model.onnx", calibration_data={"input": images})
+outputs = program.run({"input": images[:1]})
+program.save("model.octet")
+program = compiler.load("model.octet")
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
+from compiler.array_files import load_arrays
 from dialects.context import Feed
 from dialects.errors import OctetError
 from dialects.nn.base import shape_of
@@ -103,7 +103,7 @@ def _feeds(batches: Iterable[Any]) -> Iterator[Feed]:
 def _from_path(path: Path, specs: list[InputSpec]) -> Callable[[], Iterable[Feed]]:
     if path.is_dir():
         return _from_folder(path, specs)
-    loaded = _load(path)
+    loaded = load_arrays(path)
     if isinstance(loaded, np.ndarray):
         loaded = {_only(specs, f"{path}, a single array,"): loaded}
     return _from_arrays(loaded, specs, str(path))
@@ -117,7 +117,7 @@ def _from_folder(folder: Path, specs: list[InputSpec]) -> Callable[[], Iterable[
 
     def feeds() -> Iterator[Feed]:
         for file in files:
-            loaded = _load(file)
+            loaded = load_arrays(file)
             if isinstance(loaded, np.ndarray):
                 loaded = {_only(specs, f"{file}, a single array,"): loaded}
             yield {name: _with_batch_axis(array, name, specs) for name, array in loaded.items()}
@@ -131,20 +131,6 @@ def _with_batch_axis(array: np.ndarray, name: str, specs: list[InputSpec]) -> np
         if spec.name == name and array.ndim == len(spec.shape) - 1:
             return array[np.newaxis]
     return array
-
-
-def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return dict(loaded)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = "it holds Python objects" if "pickle" in str(error) else str(error)
-        raise OctetError(
-            f"{path}: not a readable .npz or .npy file of plain arrays: {reason}"
-        ) from None
 
 
 # --- arrays ---------------------------------------------------------------------------------

@@ -105,6 +105,8 @@ class Compilation:
         self.after_stage = after_stage
         self.ctx: OctetContext = make_context()
         self.placements: list[Placement] = []
+        self.calibrated = False
+        """A stage has used the calibration data."""
         self.module: ModuleOp
 
     def run(self) -> None:
@@ -199,6 +201,7 @@ class Compilation:
             pipeline = parse_pipeline(text)
             if stage.needs_data and self.ctx.calibration_data is None:
                 pipeline = ()
+            self.calibrated |= stage.needs_data and bool(pipeline)
             self.manager.run(self.ctx, self.module, pipeline)
             with self.timing.step("verify"):
                 self._verify(self.module, f"stage {stage.name}")
@@ -263,9 +266,7 @@ class Compilation:
 
     # --- module attributes ------------------------------------------------------------------
 
-    def _record(
-        self, stage: str, pipeline: Sequence[ModulePass], plan: Mapping[str, str]
-    ) -> None:
+    def _record(self, stage: str, pipeline: Sequence[ModulePass], plan: Mapping[str, str]) -> None:
         """Writes what was done and what is left into the module, in a fixed order."""
         strip_name_hints(self.module)
         past = self.module.attributes.get(HISTORY)

@@ -53,9 +53,7 @@ def write_module(module: ModuleOp, weights: WeightStore, path: Path) -> None:
     write_program_text(program_text(module), weight_digests(module), weights, path)
 
 
-def write_program_text(
-    text: str, digests: Iterable[str], weights: WeightStore, path: Path
-) -> None:
+def write_program_text(text: str, digests: Iterable[str], weights: WeightStore, path: Path) -> None:
     """As `write_module`, for text that is printed already."""
     arrays = weights.subset(digests)
     with replacing(path) as temporary:

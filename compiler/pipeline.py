@@ -119,13 +119,14 @@ def options_of(pass_class: type[ModulePass]) -> list[dataclasses.Field[Any]]:
 
 def _typed_value(pass_name: str, option: str, hint: Any, given: ParameterListType) -> Any:
     """The value of an option as its field's type wants it: one value, a tuple, or None."""
-    optional = isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
-    if not given and optional:
+    alternatives = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if not given and type(None) in alternatives:
         return None
-    if len(given) == 1 and isa(given[0], hint):
-        return given[0]
-    if isa(given, hint):
-        return given
+    for alternative in alternatives:
+        if len(given) == 1 and isa(given[0], alternative):
+            return given[0]
+        if isa(given, alternative):
+            return given
     raise OctetError(
         f"pass {pass_name}: option '{_dashed(option)}' takes {_type_text(hint)}, "
         f"got {values_text(given) or 'nothing'}"

@@ -18,7 +18,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "lower-batch-norm": ("passes.simplify.lower_batch_norm", "LowerBatchNormPass"),
     "merge-pads": ("passes.simplify.merge_pads", "MergePadsPass"),
     "recognize-gelu": ("passes.simplify.recognize_gelu", "RecognizeGeluPass"),
-    "recognize-hard-sigmoid": ("passes.simplify.recognize_hard_sigmoid", "RecognizeHardSigmoidPass"),
+    "recognize-hard-sigmoid": (
+        "passes.simplify.recognize_hard_sigmoid",
+        "RecognizeHardSigmoidPass",
+    ),
     "recognize-hard-swish": ("passes.simplify.recognize_hard_swish", "RecognizeHardSwishPass"),
     "recognize-layer-norm": ("passes.simplify.recognize_layer_norm", "RecognizeLayerNormPass"),
     "recognize-silu": ("passes.simplify.recognize_silu", "RecognizeSiluPass"),

@@ -24,6 +24,7 @@ ALLOWED = {
         "numba",
         "llvmlite",
         "safetensors",
+        "threadpoolctl",
     ),
 }
 FILES = [

@@ -18,14 +18,17 @@ ROOT = Path(__file__).parents[1]
 
 def pass_files() -> list[Path]:
     """Files that define a subclass of OctetPass."""
-    found: list[Path] = []
-    for path in sorted((ROOT / "passes").glob("*/*.py")):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef) and any(
-                isinstance(base, ast.Name) and base.id == "OctetPass" for base in node.bases
-            ):
-                found.append(path)
-    return found
+    return [
+        path
+        for path in sorted((ROOT / "passes").glob("*/*.py"))
+        if any(is_octet_pass(node) for node in ast.parse(path.read_text()).body)
+    ]
+
+
+def is_octet_pass(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Name) and base.id == "OctetPass" for base in node.bases
+    )
 
 
 def test_every_pass_file_is_registered() -> None:

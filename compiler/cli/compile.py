@@ -65,7 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         help="the shape of an input with symbolic dimensions; may be given several times",
     )
-    parser.add_argument("--target", metavar="T", help="a target's name, or a .toml file (default host)")
+    parser.add_argument(
+        "--target", metavar="T", help="a target's name, or a .toml file (default host)"
+    )
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
@@ -74,9 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_stage_arguments(
-    parser: argparse.ArgumentParser, last: str, names: Sequence[str]
-) -> None:
+def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequence[str]) -> None:
     group = parser.add_argument_group("stages")
     group.add_argument(
         "--stop-after", metavar="STAGE", default=last, help=f"one of {', '.join(names)}"
@@ -178,6 +178,11 @@ def _compile(args: argparse.Namespace) -> None:
         after_stage=_emitter(emitted, output),
     )
     compilation.run()
+    if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
+        print(
+            "compile: note: the calibration data was not used: stage 'calibrate' did not run",
+            file=sys.stderr,
+        )
     _write(compilation, output)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")

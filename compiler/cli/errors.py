@@ -45,8 +45,7 @@ def run_tool(name: str, tool: Callable[[list[str]], None], arguments: list[str] 
 
 def describe(error: BaseException) -> str:
     """One line that says what is wrong."""
-    from xdsl.utils.arg_spec import ArgSpecParseError
-    from xdsl.utils.exceptions import DiagnosticException, ParseError
+    from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
     from compiler.errors import InternalCompilerError
     from dialects.errors import OctetError

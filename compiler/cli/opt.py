@@ -23,8 +23,9 @@ from compiler.instrumentation.structure import VerifyStructure
 from compiler.instrumentation.timing import Timing
 from compiler.module_files import load_weights_beside, write_program_text
 from compiler.pipeline import PassManager, Pipeline, available_passes, parse_pipeline
-from compiler.verification import verify_structure
 from compiler.stages import TARGET
+from compiler.verification import verify_structure
+from compiler.version import __version__
 from dialects.context import OctetContext, make_context
 from dialects.errors import OctetError
 from dialects.target import Target
@@ -48,6 +49,7 @@ class OctetOpt(xDSLOptMain):
     """xDSL's tool with Octet's dialects, passes, weights and instruments."""
 
     ctx: OctetContext
+    version_format = f"octet-opt {__version__}, built on xDSL {{xdsl_version}}"
 
     def register_all_dialects(self) -> None:
         self.ctx = make_context()

@@ -33,9 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("program", metavar="PROGRAM.octet", type=Path)
-    parser.add_argument(
-        "--inputs", metavar="X.npz", type=Path, help="one array per input, by name"
-    )
+    parser.add_argument("--inputs", metavar="X.npz", type=Path, help="one array per input, by name")
     parser.add_argument(
         "--outputs", metavar="Y.npz", type=Path, help="where to write the outputs, by name"
     )
@@ -85,20 +83,13 @@ def _describe(program: Program) -> None:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    import zipfile
-
-    import numpy as np
-
+    from compiler.array_files import load_arrays
     from dialects.errors import OctetError
 
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise OctetError(f"{path} holds one array without a name; expected a .npz")
-        with loaded:
-            return dict(loaded)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise OctetError(f"{path}: not a readable .npz of plain arrays: {error}") from None
+    loaded = load_arrays(path)
+    if not isinstance(loaded, dict):
+        raise OctetError(f"{path} holds one array without a name; expected a .npz")
+    return loaded
 
 
 def _random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:

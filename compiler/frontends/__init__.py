@@ -1,1 +1,1 @@
-"""TBD"""
+"""Model formats that can be read."""

@@ -109,9 +109,7 @@ def difference(expected: Outputs, actual: Outputs, numerics: Numerics) -> str | 
     return None
 
 
-def _array_difference(
-    expected: np.ndarray, actual: np.ndarray, numerics: Numerics
-) -> str | None:
+def _array_difference(expected: np.ndarray, actual: np.ndarray, numerics: Numerics) -> str | None:
     if (expected.shape, expected.dtype) != (actual.shape, actual.dtype):
         return (
             f"is {actual.dtype} {list(actual.shape)}, was {expected.dtype} {list(expected.shape)}"

@@ -68,9 +68,7 @@ def write_reproducer(
         np.savez(batch, **dict(next(iter(ctx.calibration_data()))))  # pyright: ignore[reportArgumentType]
         arguments.append(f"--calibration-data={batch}")
     text = (
-        f"{HEADER}{shlex.join(arguments)}\n"
-        f"// failed: {first_line(error)}\n"
-        f"{program_text(module)}"
+        f"{HEADER}{shlex.join(arguments)}\n// failed: {first_line(error)}\n{program_text(module)}"
     )
     held = [handle for handle in weight_digests(module) if handle in ctx.weights]
     write_program_text(text, held, ctx.weights, path)

@@ -81,7 +81,9 @@ def _rule(path: Path, key: str, entry: Any) -> Int8Rule:
     if not isinstance(entry, dict):
         raise OctetError(f"{path}: '{key}' should be a table, got {entry!r}")
     table = cast(dict[str, Any], entry)
-    _check_keys(path, f"{key}.", table, required={"activations"}, allowed={"activations", "constant"})
+    _check_keys(
+        path, f"{key}.", table, required={"activations"}, allowed={"activations", "constant"}
+    )
     activations = _strings(path, f"{key}.activations", table["activations"])
     for storage in activations:
         if storage not in STORAGE_TYPES:

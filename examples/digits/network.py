@@ -1,11 +1,11 @@
 """A small convolutional network in numpy that can be trained: forward and backward per layer.
 
-    image [N, 1, 8, 8]
-      conv 3x3, 1 -> 16, batch norm, ReLU
-      residual block: conv 3x3, batch norm, ReLU, conv 3x3, batch norm, add, ReLU
-      max pool 2x2
-      conv 3x3, 16 -> 32, batch norm, ReLU
-      global average pool, linear 32 -> 10
+image [N, 1, 8, 8]
+  conv 3x3, 1 -> 16, batch norm, ReLU
+  residual block: conv 3x3, batch norm, ReLU, conv 3x3, batch norm, add, ReLU
+  max pool 2x2
+  conv 3x3, 16 -> 32, batch norm, ReLU
+  global average pool, linear 32 -> 10
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Passes of the calibrate stage: ranges of values, measured on data."""

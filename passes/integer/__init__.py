@@ -1,1 +1,1 @@
-"""TBD"""
+"""Passes of the integer stage: ops on stored integers, and tables."""

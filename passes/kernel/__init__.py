@@ -1,1 +1,1 @@
-"""TBD"""
+"""Passes of the kernel stage: layouts, kernel calls, places in memory."""

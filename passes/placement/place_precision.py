@@ -75,15 +75,10 @@ class PlacePrecision(OctetPass):
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
         rules = Policy.of(self, ops, ctx.target)
-        placements = place(ops, rules, ctx.target)
-        for op in ops:
-            placement = placements[op]
-            if placement is None:
-                op.precision = op.placed_by = None
-                continue
-            op.precision = PrecisionAttr(placement.precision)
-            op.placed_by = StringAttr(placement.reason)
-            self.count(ctx, placement.precision.value)
+        for op, placement in place(ops, rules, ctx.target).items():
+            write(op, placement)
+            if placement is not None:
+                self.count(ctx, placement.precision.value)
 
 
 @dataclass(frozen=True)
@@ -154,6 +149,9 @@ def place(
 ) -> dict[NnOp, Placement | None]:
     """The placement of every op; None for those that need none: movement, integer arithmetic."""
     placements = {op: _on_its_own(op, policy.wishes[op], target) for op in ops}
+    # A movement op in float is no longer transparent, and the walks below read the IR.
+    for op in ops:
+        write(op, placements[op])
 
     def in_int8(op: Operation | None) -> bool:
         if isinstance(op, DequantizeCastOp | QuantizeCastOp):
@@ -173,6 +171,12 @@ def place(
                     placements[op] = Placement(Precision.F32, reason)
                     changed = True
     return placements
+
+
+def write(op: NnOp, placement: Placement | None) -> None:
+    """Puts a placement into the IR, in place of an earlier one."""
+    op.precision = None if placement is None else PrecisionAttr(placement.precision)
+    op.placed_by = None if placement is None else StringAttr(placement.reason)
 
 
 def _on_its_own(op: NnOp, wish: Wish, target: Target | None) -> Placement | None:

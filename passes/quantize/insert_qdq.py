@@ -212,6 +212,8 @@ class InsertQdq(OctetPass):
                 index = weight_operand(op)
                 assert index is not None
                 op.operands[index] = pair.result
+            if not constant.result.uses:
+                Rewriter.erase_op(constant)
         return [op for op in ops if op not in dropped]
 
     def _axis(self, op: NnOp, index: int) -> int | None:

@@ -2,7 +2,8 @@
 
     quantize    y = rint(clamp(x / scale, low - zp, high - zp)) + zp      x float32, y u8 or s8
     dequantize  y = float32(x - zp) * scale                               x u8, s8 or i32
-    cast        to integer toward zero, saturating, NaN to 0; integers wrap; bool is x != 0
+    cast        to integer toward zero, saturating, NaN to 0; integers wrap; bool is x != 0;
+                to a float nearest, half to even
     flip_sign   y = x xor 0x80: s8 stored as u8 with its zero point shifted by 128, and back
 
 The division and the rounding (half to even) are one float32 operation each.  Scale and zero point
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
+from runtime.kernels.half import NARROW, WIDEN, f64_to_f32_odd
 from runtime.kernels.intrinsics import f32_argument, rint
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
 from runtime.kernels.quantized_elementwise import clamp
+from runtime.kernels.scalar_functions import saturating
 from runtime.kernels.strided import (
     argument,
     device,
@@ -181,54 +184,69 @@ def dequantize_axis_calls(
 # --- cast ----------------------------------------------------------------------------------------
 
 
-def _cast_function(x: str, y: str) -> Any:
-    """The conversion of one element."""
-    if y == "bool":
+_STORED = {"float16": "uint16", "bfloat16": "uint16"}
+"""Half precisions are loaded and stored as bits (see `half`)."""
 
-        @device
-        def to_bool(value: Any) -> Any:
-            return np.uint8(value != 0)
 
-        return to_bool
-    if not x.startswith("float") or y.startswith("float"):
+@device
+def _same(value: Any) -> Any:
+    return value
 
-        @device
-        def as_stored(value: Any) -> Any:
-            return value
 
-        return as_stored
+@device
+def _nonzero(value: Any) -> Any:
+    return np.uint8(value != 0)
 
-    limits, wide = np.iinfo(y), np.dtype(x).type
-    least, greatest = int(limits.min), int(limits.max)
-    # Powers of two (or 0): exact in any float type.  The greatest int64 itself is not.
-    below, above = wide(least), wide(greatest + 1)
-    convert = np.int64 if y == "int64" else np.int32
+
+def _to_half(x: str, narrow: Any) -> Any:
+    """Through float32; float64 is rounded to it so that the second rounding is the only one.
+
+    Not for bfloat16, which `ml_dtypes` and other runtimes round twice.
+    """
+    exact = x == "float64" and narrow is NARROW["float16"]
 
     @device
-    def saturate(value: Any) -> Any:
-        value = np.trunc(value)
-        inside = convert(value if value >= below and value < above else wide(0))
-        result = convert(greatest) if value >= above else inside
-        return convert(least) if value < below else result
+    def once(value: Any) -> Any:
+        return narrow(f64_to_f32_odd(value))
 
-    return saturate
+    @device
+    def plainly(value: Any) -> Any:
+        return narrow(np.float32(value))
+
+    return once if exact else plainly
+
+
+def _cast_function(x: str, y: str) -> Any:
+    """The conversion of one element, which is not in half precision."""
+    if y in NARROW:
+        return _to_half(x, NARROW[y])
+    if y == "bool":
+        return _nonzero
+    if not x.startswith("float") or y.startswith("float"):
+        return _same  # storing it converts
+    return saturating(y, np.dtype(x).type)
 
 
 @cache
 def cast_kernel(x: str, y: str) -> Kernel:
     """The kernel that casts dtype `x` to dtype `y`."""
-    function = _cast_function(x, y)
+    widen = WIDEN.get(x, _same)
+    function = _cast_function("float32" if x in WIDEN else x, y)
 
     @device
     def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
-        for i in range(n):
-            y[i * sy] = function(x[i * sx])
+        if sx == 1 and sy == 1:
+            for i in range(n):
+                y[i] = function(widen(x[i]))
+        else:
+            for i in range(n):
+                y[i * sy] = function(widen(x[i * sx]))
 
-    return nest2(cast_kernel, row_function, x, y)
+    return nest2(cast_kernel, row_function, _STORED.get(x, x), _STORED.get(y, y), x, y)
 
 
 def cast_calls(x: View, y: View) -> list[Call]:
-    """y = x in y's element type, for bool, 8 to 64-bit integers, float32 and float64."""
+    """y = x in y's element type; bool, 8 to 64-bit integers, bfloat16, float16, 32 and 64."""
     if y.size == 0:
         return []
     return [Call(cast_kernel(x.dtype.name, y.dtype.name), nest_arguments((x, y)))]

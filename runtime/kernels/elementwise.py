@@ -1,6 +1,7 @@
 """Element-wise ops on one, two or three operands, with numpy broadcasting.
 
     unary    y[i] = f(x[i])                 float32; neg, abs, relu, clip, sign also on integers
+                                            (signed and unsigned, 8 to 64 bits)
     binary   y[i] = f(a[i], b[i])           operands of one type; comparisons give bool
     where    y[i] = a[i] if c[i] else b[i]
 
@@ -53,7 +54,8 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
                     y[i * sy] = function(x[i * sx], alpha, beta)
     else:
         function = scalar_functions.INTEGER_UNARY[operation]
-        bound = np.int64 if dtype == "int64" else np.int32  # narrow vectors for narrow types
+        # Bounds of x's own type: narrow vectors for narrow types, and no u64 compared with i64.
+        bound = np.uint8 if dtype == "bool" else np.dtype(dtype).type
 
         @device
         def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
@@ -83,12 +85,15 @@ def unary_calls(
 
 
 def _integer_bound(value: float, dtype: np.dtype) -> int:
+    """The argument word of an integer bound, limited to the range of `dtype`."""
     if dtype == np.bool_:
         return int(value)
     limits = np.iinfo(dtype)
     if value >= limits.max:
-        return int(limits.max)
-    return int(limits.min) if value <= limits.min else int(value)
+        bound = limits.max
+    else:
+        bound = limits.min if value <= limits.min else int(value)
+    return int(np.array(bound, dtype).astype(np.int64))  # a word is signed: u64 wraps
 
 
 def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:

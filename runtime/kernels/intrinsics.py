@@ -49,6 +49,9 @@ s8_pointer = _pointer_intrinsic(types.int8)
 i16_pointer = _pointer_intrinsic(types.int16)
 i32_pointer = _pointer_intrinsic(types.int32)
 i64_pointer = _pointer_intrinsic(types.int64)
+u16_pointer = _pointer_intrinsic(types.uint16)
+u32_pointer = _pointer_intrinsic(types.uint32)
+u64_pointer = _pointer_intrinsic(types.uint64)
 f32_pointer = _pointer_intrinsic(types.float32)
 f64_pointer = _pointer_intrinsic(types.float64)
 
@@ -59,6 +62,9 @@ POINTERS: dict[str, Any] = {
     "int16": i16_pointer,
     "int32": i32_pointer,
     "int64": i64_pointer,
+    "uint16": u16_pointer,
+    "uint32": u32_pointer,
+    "uint64": u64_pointer,
     "float32": f32_pointer,
     "float64": f64_pointer,
 }

@@ -5,7 +5,7 @@
                                   m = sa / (sy * n), computed in float64 and rounded once
 
 float32 is combined in 16 lanes: the reduced elements of one result, counted in row-major order, go
-to lane 0, 1, ... 15, 0, ... (see `lanes`); integers in int64, wrapping to y's type.  Three
+to lane 0, 1, ... 15, 0, ... (see `lanes`); integers in 64 bits, wrapping to y's type.  Three
 kernels:
 
     rows      the reduced axes are one axis in memory: one lane reduction per result
@@ -163,6 +163,11 @@ def reduce_columns_kernel(operation: Operation) -> Kernel:
 
 
 @device
+def _floored_mean(total: Any, count: Any) -> Any:
+    return total // count
+
+
+@device
 def _truncated_mean(total: Any, count: Any) -> Any:
     mean = total // count
     return mean + 1 if mean < 0 and mean * count != total else mean
@@ -170,22 +175,26 @@ def _truncated_mean(total: Any, count: Any) -> Any:
 
 @cache
 def reduce_integers_kernel(operation: Operation, dtype: str) -> Kernel:
-    """Any integer type; the mean truncates toward zero."""
+    """Any integer type, or bool; the mean truncates toward zero."""
     combine = _COMBINE[operation]
-    limits = np.iinfo(np.int64)
-    start = {"max": limits.min, "min": limits.max, "prod": 1}.get(operation, 0)
-    finish = _truncated_mean if operation == "mean" else _unchanged
+    signed = dtype.startswith("int")
+    # Unsigned totals, or the largest u64 would compare as negative.
+    wide = np.int64 if signed else np.uint64
+    least, greatest = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    start = wide({"max": least, "min": greatest, "prod": 1}.get(operation, 0))
+    mean = _truncated_mean if signed else _floored_mean
+    finish = mean if operation == "mean" else _unchanged
 
     @device
     def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
         size, stride = argument(row, _SIZES + _INNER), argument(row, _STRIDES + _INNER)
         for i in range(n):
-            total = np.int64(start)
+            total = start
             for outer in range(_outer_count(row)):
                 source = advance(x, i * sx + _outer_offset(row, outer))
                 for k in range(size):
-                    total = combine(total, np.int64(source[k * stride]))
-            y[i * sy] = finish(total, argument(row, _COUNT))
+                    total = combine(total, wide(source[k * stride]))
+            y[i * sy] = finish(total, wide(argument(row, _COUNT)))
 
     return nest2(reduce_integers_kernel, row_function, dtype, dtype, operation)
 

@@ -17,6 +17,30 @@ _SIXTH = _F(1.0 / 6.0)
 _SQRT_HALF = _F(math.sqrt(0.5))
 _SQRT_2_OVER_PI = _F(math.sqrt(2.0 / math.pi))
 _GELU_CUBIC = _F(0.044715)
+_U64_ZERO, _U64_ONE = np.uint64(0), np.uint64(1)
+
+# --- float to integer ----------------------------------------------------------------------------
+
+
+def saturating(integer: str, floating: type) -> Any:
+    """The conversion of a `floating` toward zero, limited to the range of `integer`; NaN to 0."""
+    limits = np.iinfo(integer)
+    least, greatest = int(limits.min), int(limits.max)
+    # Powers of two (or 0): exact in any float type.  The greatest int64 itself is not.
+    below, above, zero = floating(least), floating(greatest + 1), floating(0)
+    # The narrowest conversion that holds the range and has a vector instruction on most CPUs.
+    convert = {"uint64": np.uint64, "uint32": np.int64, "int64": np.int64}.get(integer, np.int32)
+    first, last = convert(least), convert(greatest)
+
+    @device
+    def saturate(value: Any) -> Any:
+        value = np.trunc(value)
+        inside = convert(value if value >= below and value < above else zero)
+        result = last if value >= above else inside
+        return first if value < below else result
+
+    return saturate
+
 
 # --- one operand ---------------------------------------------------------------------------------
 
@@ -143,7 +167,7 @@ def _clip(x: Any, alpha: Any, beta: Any) -> Any:
 
 @device
 def _integer_relu(x: Any, alpha: Any, beta: Any) -> Any:
-    return max(np.int64(x), 0)
+    return x if x > 0 else x ^ x  # a zero of x's type: with a signed one, u64 would become float
 
 
 @device
@@ -214,6 +238,11 @@ def _div(a: Any, b: Any) -> Any:
 
 
 @device
+def _unsigned_div(a: Any, b: Any) -> Any:
+    return a // b if b != 0 else b
+
+
+@device
 def _integer_div(a: Any, b: Any) -> Any:
     # The CPU traps on a division by 0 and on the least integer divided by -1.
     if b == 0:
@@ -230,6 +259,11 @@ def _fmod(a: Any, b: Any) -> Any:
 
 
 @device
+def _unsigned_mod(a: Any, b: Any) -> Any:
+    return a % b if b != 0 else b
+
+
+@device
 def _integer_mod(a: Any, b: Any) -> Any:
     if b == 0 or b == -1:  # see _integer_div
         return np.int64(0)
@@ -241,20 +275,39 @@ def _pow(a: Any, b: Any) -> Any:
     return np.float32(np.float64(a) ** np.float64(b))
 
 
-@device
-def _integer_pow(a: Any, b: Any) -> Any:
-    base, exponent = np.int64(a), np.int64(b)
-    if exponent < 0:  # 1 / a^|b|, truncated
-        if base == 1 or base == -1:
-            return base if exponent & 1 else np.int64(1)
-        return np.int64(0)
-    result = np.int64(1)
-    while exponent > 0:
-        if exponent & 1:
-            result *= base
-        base *= base
-        exponent >>= 1
-    return result
+def _integer_pow(dtype: str) -> Any:
+    """a ** b of integers, a of type `dtype`; b may have another type."""
+    greatest = np.uint64(np.iinfo(dtype).max)
+
+    @device
+    def power(a: Any, b: Any) -> Any:
+        if b < 0:  # 1 / a^|b|, truncated; infinity saturates
+            if a == 0:
+                return greatest
+            odd = np.int64(b) & 1
+            below = np.int64(a == -1) * (1 - 2 * odd)
+            return np.uint64(np.int64(a == 1) + below)
+        # Products modulo 2^64, whose low bits are those of every narrower type.
+        base, exponent, result = np.uint64(a), np.uint64(b), _U64_ONE
+        while exponent != _U64_ZERO:
+            if exponent & _U64_ONE:
+                result = result * base
+            base = base * base
+            exponent = exponent >> _U64_ONE
+        return result
+
+    return power
+
+
+def _saturated_pow(dtype: str) -> Any:
+    """a ** b of an integer and a float: in float64, then cast to `dtype`."""
+    convert = saturating(dtype, np.float64)
+
+    @device
+    def power(a: Any, b: Any) -> Any:
+        return convert(np.float64(a) ** np.float64(b))
+
+    return power
 
 
 @device
@@ -325,10 +378,10 @@ _BINARY: dict[str, Any] = {
     "greater_equal": _greater_equal,
 }
 _FLOAT_BINARY: dict[str, Any] = {"div": _div, "mod": _fmod, "pow": _pow, "prelu": _prelu}
-_INTEGER_BINARY: dict[str, Any] = {
-    "div": _integer_div,
-    "mod": _integer_mod,
-    "pow": _integer_pow,
+_SIGNED_BINARY: dict[str, Any] = {"div": _integer_div, "mod": _integer_mod}
+_UNSIGNED_BINARY: dict[str, Any] = {
+    "div": _unsigned_div,
+    "mod": _unsigned_mod,
     "and": _and,
     "or": _or,
     "xor": _xor,
@@ -339,6 +392,8 @@ def binary_function(operation: str, a: str, b: str) -> Any:
     """f(a, b) of an operation for operands of the given dtypes."""
     if operation in _BINARY:
         return _BINARY[operation]
-    if operation == "pow" and "float32" in (a, b) and a != "float32":
-        raise ValueError(f"pow of {a} to the power {b}: cast the base to float32 first")
-    return (_FLOAT_BINARY if a == "float32" else _INTEGER_BINARY)[operation]
+    if a == "float32":
+        return _FLOAT_BINARY[operation]
+    if operation == "pow":
+        return _saturated_pow(a) if b == "float32" else _integer_pow(a)
+    return (_SIGNED_BINARY if a.startswith("int") else _UNSIGNED_BINARY)[operation]

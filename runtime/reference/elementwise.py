@@ -247,14 +247,16 @@ def pow_(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a ** b in the type of a, whatever the type of b.
 
     Integers to non-negative integer powers wrap around; everything else is computed in float64
-    and converted once (an integer result truncates toward zero).
+    and converted once (to an integer toward zero, saturating: 0 to the power -1 is the greatest).
     """
-    whole = not is_float(a.dtype) and not is_float(b.dtype)
-    if whole and np.all(b >= 0):
-        return np.asarray(np.power(a.astype(np.int64), b.astype(np.int64)).astype(a.dtype))
     with np.errstate(all="ignore"):
         power = np.power(widen(a).astype(np.float64), widen(b).astype(np.float64))
-    return cast(np.asarray(power), dtype=a.dtype)
+    rounded = cast(np.asarray(power), dtype=a.dtype)
+    if is_float(a.dtype) or is_float(b.dtype):
+        return rounded
+    # Modulo 2^64, which the narrower types divide.
+    wrapped = np.power(a.astype(np.uint64), b.astype(np.uint64)).astype(a.dtype)
+    return np.where(b >= 0, wrapped, rounded)
 
 
 @in_float32
@@ -326,7 +328,8 @@ def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def cast(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
     """Convert the element type.
 
-    To a float: nearest, halves to even. Float to integer: toward zero, saturating, NaN to 0
+    To a float: nearest, halves to even (to bfloat16 by way of float32, like `ml_dtypes` and ONNX
+    Runtime). Float to integer: toward zero, saturating, NaN to 0
     (ONNX leaves the last two undefined). Integer to integer: modulo 2^bits. To bool: x != 0.
     """
     dtype = np.dtype(dtype)

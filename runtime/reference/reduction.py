@@ -39,8 +39,9 @@ def reduce_mean(x: np.ndarray, *, axes: Sequence[int], keepdims: bool) -> np.nda
     if is_float(x.dtype):
         mean = mean_over(x, axes)
     else:
-        count = int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
-        total = np.sum(x, axis=axes, keepdims=True, dtype=np.int64)
+        wide = np.uint64 if x.dtype.kind == "u" else np.int64
+        count = np.prod([x.shape[axis] for axis in axes], dtype=wide)
+        total = np.sum(x, axis=axes, keepdims=True, dtype=wide)
         mean = (total - np.fmod(total, count)) // count
     return _drop(mean, axes, keepdims).astype(x.dtype)
 

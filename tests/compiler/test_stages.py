@@ -57,12 +57,8 @@ def test_options_given_before_the_stop_hold_after_it(
     assert "exclude=\\22name:head\\22" in text or 'exclude=\\"name:head\\"' in text
 
 
-def test_emit_writes_the_stages_beside_the_output(
-    model: Path, data: Path, tmp_path: Path
-) -> None:
-    compiled(
-        model, "--calibration-data", data, "--emit=place,kernel", "-o", tmp_path / "a.octet"
-    )
+def test_emit_writes_the_stages_beside_the_output(model: Path, data: Path, tmp_path: Path) -> None:
+    compiled(model, "--calibration-data", data, "--emit=place,kernel", "-o", tmp_path / "a.octet")
     assert {path.name for path in tmp_path.iterdir()} == {
         "a.octet",
         "a.place.mlir",
@@ -90,7 +86,9 @@ def test_a_pipeline_replaces_the_stages(model: Path, capsys: pytest.CaptureFixtu
     assert "#nn.activation<relu>" in text
 
 
-def test_explain_lists_every_layer(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_lists_every_layer(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import json
 
     compiled(model, "--calibration-data", data, "--explain=json")
@@ -115,7 +113,7 @@ def test_compile_save_load_run(model: Path, data: Path, tmp_path: Path) -> None:
 
 def test_without_calibration_data_the_program_is_float(model: Path) -> None:
     program = compiler.compile(model)
-    assert "int8" not in str(program.module)
+    assert "precision int8" not in str(program.module)
 
 
 @pytest.mark.parametrize("form", ["mapping", "list", "generator", "function", "npz", "folder"])

@@ -134,5 +134,6 @@ def test_lit_file(path: Path, tmp_path: Path) -> None:
             result = run_command(words, stdin)
             last = index == len(commands) - 1
             # As in a shell with `pipefail`, which lit uses, every command has to succeed.
-            assert result.code == 0, f"{' '.join(words)}\n{result.stdout if last else ''}{result.stderr}"
+            shown = (result.stdout if last else "") + result.stderr
+            assert result.code == 0, f"{' '.join(words)}\n{shown}"
             stdin = result.stdout

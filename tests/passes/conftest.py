@@ -133,7 +133,7 @@ class Network:
         return str(self.module)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def network() -> Callable[..., Network]:
     return Network
 
@@ -144,6 +144,6 @@ def sqnr_db(expected: np.ndarray, actual: np.ndarray) -> float:
     return float(10 * np.log10(np.sum(expected.astype(np.float64) ** 2) / max(noise, 1e-300)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sqnr() -> Callable[[np.ndarray, np.ndarray], float]:
     return sqnr_db

@@ -74,7 +74,8 @@ def resolve_inputs(
     """Decides which sizes are symbols, and what numbers they default to.
 
     `given` fixes shapes of inputs by name: a symbol given for one input holds for all. Symbols
-    not given default to 1; with `only_batch` they are 1 for good. Raises OctetError when `given` contradicts the model or itself.
+    not given default to 1; with `only_batch` they are 1 for good.
+    Raises OctetError when `given` contradicts the model or itself.
     """
     sizes = {declared.name: _named(declared) for declared in inputs}
     for name in given:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnx
 from onnx import NodeProto, ValueInfoProto
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -38,7 +38,7 @@ from .graph import ordered_nodes
 from .loader import LoadedModel
 from .node import NodeContext
 from .registry import Importer, importer_of
-from .tensors import dtype_of_code, to_array
+from .tensors import MAX_ELEMENTS, dtype_of_code, to_array
 from .values import Tensor
 
 _NO_RESULT: tuple[Tensor | None, ...] = ()
@@ -174,7 +174,7 @@ class GraphImporter:
         results = _NO_RESULT
         if function is not None and version is not None and not missing:
             try:
-                results = self._results(function, node, layer, version, operands)
+                results = self._results(function, node, layer, version, operands, where)
             except OctetError as error:
                 self.problems.append(f"{where}: {error}")
         for index, name in enumerate(node.output):
@@ -190,6 +190,7 @@ class GraphImporter:
         layer: str,
         version: int,
         operands: Sequence[Tensor | None],
+        where: str,
     ) -> tuple[Tensor, ...]:
         folded = self._folded(function, node, layer, version, operands)
         if folded is not None:
@@ -199,7 +200,10 @@ class GraphImporter:
         )
         produced = function(node_context)
         results = produced if isinstance(produced, tuple) else (produced,)
-        self._check_attributes(node_context)
+        unread = node_context.unread_attributes()
+        if unread:
+            # A result there is: later nodes can be looked at too.
+            self.problems.append(f"{where}: {_not_supported(unread)}")
         for index, name in enumerate(node.output):
             if name in self._used and index >= len(results):
                 raise OctetError(f"result {index} ('{name}') is not supported")
@@ -209,7 +213,7 @@ class GraphImporter:
     def _check_attributes(node_context: NodeContext) -> None:
         unread = node_context.unread_attributes()
         if unread:
-            raise OctetError(f"attribute(s) {', '.join(unread)} are not supported")
+            raise OctetError(_not_supported(unread))
 
     def _folded(
         self,
@@ -269,17 +273,16 @@ class GraphImporter:
     def _placeholder(self, name: str) -> Tensor | None:
         """A stand-in for a result that could not be imported, so that the walk can go on."""
         if self._placeholders is None:
-            self._placeholders = self._inferred_values()
+            self._placeholders = self._declared_values()
         return self._placeholders.get(name)
 
-    def _inferred_values(self) -> dict[str, Tensor]:
-        try:
-            inferred = onnx.shape_inference.infer_shapes(self.model.proto)
-        except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
-            # Not even ONNX can make sense of it: then fewer problems are found in one go.
-            return {}
+    def _declared_values(self) -> dict[str, Tensor]:
+        """Stand-ins by the shapes that the model itself notes for its values.
+
+        ONNX's own shape inference would know more, but on forged sizes it may never return.
+        """
         values: dict[str, Tensor] = {}
-        for entry in inferred.graph.value_info:
+        for entry in self.graph.value_info:
             tensor = entry.type.tensor_type
             try:
                 element = element_of(dtype_of_code(tensor.elem_type, entry.name))
@@ -288,6 +291,8 @@ class GraphImporter:
             if not tensor.HasField("shape"):
                 continue
             shape = tuple(max(size.dim_value, 1) for size in tensor.shape.dim)
+            if math.prod(shape) > MAX_ELEMENTS:
+                continue
             op = UnrealizedConversionCastOp(
                 operands=[[]], result_types=[[TensorType(element, shape)]]
             )
@@ -333,7 +338,8 @@ class GraphImporter:
         try:
             module.verify()
         except VerifyException as error:
-            raise OctetError(f"{self.model.name}: the imported program is wrong: {error}") from error
+            message = f"{self.model.name}: the imported program does not verify: {error}"
+            raise OctetError(message) from error
         return module
 
     def _argument(self, name: str) -> dict[str, Attribute]:
@@ -341,6 +347,10 @@ class GraphImporter:
             StringAttr(size if isinstance(size, str) else "") for size in self.sizes.by_name[name]
         ]
         return {NAME: StringAttr(name), DIMS: ArrayAttr(symbols)}
+
+
+def _not_supported(attributes: Sequence[str]) -> str:
+    return f"attribute(s) {', '.join(attributes)} are not supported"
 
 
 def _declared(

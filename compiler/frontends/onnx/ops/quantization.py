@@ -40,7 +40,7 @@ def quantized_type(
         if isinstance(element, IntegerType):
             storage = element
     if storage not in _STORAGES:
-        raise OctetError(f"quantized {storage} is not supported; expected 8 bits, or i32 for a bias")
+        raise OctetError(f"quantized {storage} is not supported; expected i8, ui8 or i32")
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise OctetError("scales should be positive and finite")
     if scale.size == 1:

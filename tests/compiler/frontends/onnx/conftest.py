@@ -103,6 +103,12 @@ def compare() -> Callable[..., ModuleOp]:
     return _compare
 
 
+@pytest.fixture(scope="session")
+def run_onnxruntime() -> Callable[..., dict[str, np.ndarray]]:
+    """run_onnxruntime(model, feeds) -> results by name."""
+    return _run_onnxruntime
+
+
 @pytest.fixture
 def context() -> OctetContext:
     return make_context()

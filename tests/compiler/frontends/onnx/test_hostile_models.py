@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import numpy as np
@@ -150,10 +151,8 @@ def test_a_changed_byte_never_crashes(position, value):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     data = bytearray(model.SerializeToString())
     data[position % len(data)] = value
-    try:
+    with contextlib.suppress(OctetError):
         import_onnx(bytes(data), make_context())
-    except OctetError:
-        pass
 
 
 def test_files_that_are_not_there(tmp_path):

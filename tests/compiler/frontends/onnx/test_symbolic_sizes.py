@@ -206,7 +206,8 @@ def test_a_literal_one_that_means_one(node, at_other_sizes):
 def test_the_batch_can_be_given(node, build, context):
     model = build([node("Relu", ["x"], ["y"])], {"x": (FLOAT, [1, 3])}, ["y"])
     module = import_onnx(model, context, shapes={"x": [4, 3]})
-    assert "tensor<4x3xf32>" in str(module) and symbols(module) == [["batch", ""]]
+    assert "tensor<4x3xf32>" in str(module)
+    assert symbols(module) == [["batch", ""]]
 
 
 def test_a_given_size_is_no_symbol_any_more(node, build, context):

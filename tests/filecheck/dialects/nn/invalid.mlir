@@ -94,14 +94,6 @@ func.func @main(%a : tensor<2x2xf32>) {
 
 // -----
 
-// CHECK: nn.relu works on tensors, got i32
-func.func @main(%a : i32) {
-  %0 = "nn.relu"(%a) : (i32) -> i32
-  func.return
-}
-
-// -----
-
 // CHECK: do not broadcast
 func.func @main(%a : tensor<2x2xf32>, %b : tensor<3xf32>) {
   %0 = nn.add %a, %b : (tensor<2x2xf32>, tensor<3xf32>) -> tensor<2x2xf32>

@@ -46,11 +46,14 @@ func.func @expands() -> tensor<2x2xf32> {
 // CHECK:       quant.qcast
 // CHECK:       nn.relu
 // CHECK:       quant.dcast
-func.func @stays(%x : tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+// CHECK:       nn.reshape
+func.func @stays(%x : tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<2x1x!quant.uniform<u8:f32, 0.1>>) {
   %0 = nn.constant <value = dense<[1.0, 16.0]> : tensor<2xf32>> : () -> tensor<2xf32>
   %1 = nn.add %x, %0 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
   %2 = quant.qcast %0 : tensor<2xf32> -> tensor<2x!quant.uniform<u8:f32, 0.1>>
   %3 = nn.relu %2 : (tensor<2x!quant.uniform<u8:f32, 0.1>>) -> tensor<2x!quant.uniform<u8:f32, 0.1>>
   %4 = quant.dcast %3 : tensor<2x!quant.uniform<u8:f32, 0.1>> -> tensor<2xf32>
-  func.return %1, %4 : tensor<2xf32>, tensor<2xf32>
+  %5 = nn.constant <value = #nn.weight<"0000000000000000000000000000000000000000000000000000000000000000">> : () -> tensor<2x!quant.uniform<u8:f32, 0.1>>
+  %6 = nn.reshape %5 <shape = [2, 1]> : (tensor<2x!quant.uniform<u8:f32, 0.1>>) -> tensor<2x1x!quant.uniform<u8:f32, 0.1>>
+  func.return %1, %4, %6 : tensor<2xf32>, tensor<2xf32>, tensor<2x1x!quant.uniform<u8:f32, 0.1>>
 }

@@ -39,12 +39,12 @@ func.func @moves(%a : tensor<2x4xf32>, %b : tensor<4x3xf32>, %r : tensor<2x3xf32
 
 // -----
 
-// An activation that comes before the addition, broadcasting, a constant, several uses, an output
-// and two block arguments.
+// An activation that comes before the addition, broadcasting of either side, a constant, several
+// uses, an output, two block arguments, and another precision.
 // CHECK-LABEL: @stays
-// CHECK-COUNT-7: nn.add
+// CHECK-COUNT-8: nn.add
 // CHECK-NOT: residual =
-func.func @stays(%a : tensor<2x4xf32>, %b : tensor<4x3xf32>, %r : tensor<2x3xf32>, %s : tensor<1x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
+func.func @stays(%a : tensor<2x4xf32>, %b : tensor<4x3xf32>, %r : tensor<2x3xf32>, %s : tensor<1x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
   %0 = nn.matmul %a, %b <activation = #nn.activation<relu>> : (tensor<2x4xf32>, tensor<4x3xf32>) -> tensor<2x3xf32>
   %1 = nn.add %0, %r : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   %2 = nn.matmul %a, %b : (tensor<2x4xf32>, tensor<4x3xf32>) -> tensor<2x3xf32>
@@ -59,5 +59,7 @@ func.func @stays(%a : tensor<2x4xf32>, %b : tensor<4x3xf32>, %r : tensor<2x3xf32
   %11 = nn.add %r, %r : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   %12 = nn.matmul %a, %b {precision = #nn<precision int8>} : (tensor<2x4xf32>, tensor<4x3xf32>) -> tensor<2x3xf32>
   %13 = nn.add %12, %r {precision = #nn<precision f32>} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
-  func.return %1, %3, %6, %8, %9, %10, %11, %13 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
+  %14 = nn.matmul %a, %b : (tensor<2x4xf32>, tensor<4x3xf32>) -> tensor<2x3xf32>
+  %15 = nn.add %s, %14 : (tensor<1x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  func.return %1, %3, %6, %8, %9, %10, %11, %13, %15 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
 }

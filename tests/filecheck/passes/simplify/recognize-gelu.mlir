@@ -125,16 +125,17 @@ func.func @tanh_products(%x : tensor<2x4xf32>) -> tensor<2x4xf32> {
 
 // -----
 
-// Another slope, no half, the erf of another value.
+// Another slope, no half, the erf of another value, another offset.
 // CHECK-LABEL: @other_constants
 // CHECK-NOT:   nn.gelu
-// CHECK-COUNT-3: nn.erf
+// CHECK-COUNT-4: nn.erf
 // CHECK-NOT:   nn.gelu
-func.func @other_constants(%x : tensor<2x4xf32>, %y : tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) {
+func.func @other_constants(%x : tensor<2x4xf32>, %y : tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) {
   %r = nn.constant <value = dense<0.6> : tensor<f32>> : () -> tensor<f32>
   %one = nn.constant <value = dense<1.0> : tensor<f32>> : () -> tensor<f32>
   %half = nn.constant <value = dense<0.5> : tensor<f32>> : () -> tensor<f32>
   %s = nn.constant <value = dense<0.70710678> : tensor<f32>> : () -> tensor<f32>
+  %two = nn.constant <value = dense<2.0> : tensor<f32>> : () -> tensor<f32>
   %0 = nn.mul %x, %r : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
   %1 = nn.erf %0 : (tensor<2x4xf32>) -> tensor<2x4xf32>
   %2 = nn.add %1, %one : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
@@ -149,7 +150,12 @@ func.func @other_constants(%x : tensor<2x4xf32>, %y : tensor<2x4xf32>) -> (tenso
   %11 = nn.add %10, %one : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
   %12 = nn.mul %x, %11 : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
   %13 = nn.mul %12, %half : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
-  func.return %4, %8, %13 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>
+  %14 = nn.mul %x, %s : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
+  %15 = nn.erf %14 : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  %16 = nn.add %15, %two : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
+  %17 = nn.mul %x, %16 : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %18 = nn.mul %17, %half : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
+  func.return %4, %8, %13, %18 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>
 }
 
 // -----
