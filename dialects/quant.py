@@ -13,7 +13,9 @@ verify. Source: https://mlir.llvm.org/docs/Dialects/QuantDialect/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from xdsl.dialects.builtin import (
@@ -157,19 +159,10 @@ class UniformQuantizedType(ParametrizedAttribute, TypeAttribute):
             if isinstance(self.axis, IntAttr):
                 printer.print_string(f":{self.axis.data}")
             printer.print_string(", ")
-
-            def print_element(element: tuple[float, int]) -> None:
-                scale, zero_point = element
-                printer.print_string(format_float(scale))
-                if zero_point:
-                    printer.print_string(f":{zero_point}")
-
-            elements = zip(self.scales.iter_values(), self.zero_points.iter_values(), strict=True)
-            if self.channel_axis is None:
-                print_element(next(elements))
-            else:
-                with printer.in_braces():
-                    printer.print_list(elements, print_element)
+            elements = _channels_text(self.scales, self.zero_points)
+            printer.print_string(
+                elements if self.channel_axis is None else f"{{{elements}}}"
+            )
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -187,21 +180,60 @@ class UniformQuantizedType(ParametrizedAttribute, TypeAttribute):
             if parser.parse_optional_punctuation(":") is not None:
                 axis = IntAttr(parser.parse_integer(allow_negative=False))
             parser.parse_punctuation(",")
-            if isinstance(axis, IntAttr):
-                elements = parser.parse_comma_separated_list(
-                    parser.Delimiter.BRACES, lambda: _parse_scale_and_zero_point(parser)
-                )
-            else:
-                elements = [_parse_scale_and_zero_point(parser)]
-        return (
-            storage,
-            IntAttr(low),
-            IntAttr(high),
-            expressed,
-            axis,
-            DenseArrayBase.from_list(f64, [scale for scale, _ in elements]),
-            DenseArrayBase.from_list(i64, [zero_point for _, zero_point in elements]),
+            scales, zero_points = _parse_channels(parser, per_axis=isinstance(axis, IntAttr))
+        return storage, IntAttr(low), IntAttr(high), expressed, axis, scales, zero_points
+
+
+# A ResNet-50 has 27,000 scales, each of which stands four times in its text: with the type of
+# the constant and of every use. Token by token that takes seconds to read, so the list between
+# the braces is read as one string, and equal strings are read once.
+
+Channels = tuple[DenseArrayBase[Float64Type], DenseArrayBase[I64]]
+_CHANNEL = re.compile(r"\s*([0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?)(?::(-?[0-9]+))?\s*")
+
+
+@lru_cache(maxsize=1024)
+def _channels_text(scales: DenseArrayBase[Float64Type], zero_points: DenseArrayBase[I64]) -> str:
+    pairs = zip(scales.get_values(), zero_points.get_values(), strict=True)
+    return ", ".join(
+        f"{format_float(scale)}:{zero_point}" if zero_point else format_float(scale)
+        for scale, zero_point in pairs
+    )
+
+
+def _parse_channels(parser: AttrParser, *, per_axis: bool) -> Channels:
+    """One `scale:zero_point`, or with `per_axis` a list of them in braces."""
+    if not per_axis:
+        return _channels([_parse_scale_and_zero_point(parser)])
+    text = parser.lexer.input.content
+    start, end = parser.pos, text.find("}", parser.pos)
+    if text[start : start + 1] == "{" and (read := _read_channels(text[start + 1 : end])):
+        parser._resume_from(end + 1)  # pyright: ignore[reportPrivateUsage]
+        return read
+    # Not as this dialect prints it: read it token by token, which also finds where it is wrong.
+    return _channels(
+        parser.parse_comma_separated_list(
+            parser.Delimiter.BRACES, lambda: _parse_scale_and_zero_point(parser)
         )
+    )
+
+
+@lru_cache(maxsize=1024)
+def _read_channels(text: str) -> Channels | None:
+    elements: list[tuple[float, int]] = []
+    for item in text.split(","):
+        match = _CHANNEL.fullmatch(item)
+        if match is None:
+            return None
+        elements.append((float(match[1]), int(match[2] or 0)))
+    return _channels(elements)
+
+
+def _channels(elements: Sequence[tuple[float, int]]) -> Channels:
+    return (
+        DenseArrayBase.from_list(f64, [scale for scale, _ in elements]),
+        DenseArrayBase.from_list(i64, [zero_point for _, zero_point in elements]),
+    )
 
 
 def _parse_storage(parser: AttrParser) -> IntegerType:

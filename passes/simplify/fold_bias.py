@@ -28,8 +28,10 @@ class FoldBias(RewritePattern):
             sides.append((op.rhs, op.lhs))
         for value, other in sides:
             linear = bare_linear(value, op)
+            if linear is None or value.type != op.result.type:
+                continue
             constant = float_array(other, self.weights)
-            if linear is None or constant is None or value.type != op.result.type:
+            if constant is None:
                 continue
             shift = per_channel(constant, shape_of(value), channel_axis(linear))
             if shift is None:

@@ -29,8 +29,10 @@ class FoldScale(RewritePattern):
             sides.append((op.rhs, op.lhs))
         for value, other in sides:
             linear = bare_linear(value, op)
+            if linear is None or value.type != op.result.type:
+                continue
             constant = float_array(other, self.weights)
-            if linear is None or constant is None or value.type != op.result.type:
+            if constant is None:
                 continue
             factor = per_channel(constant, shape_of(value), channel_axis(linear))
             if factor is None:

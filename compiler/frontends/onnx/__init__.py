@@ -1,17 +1,17 @@
 """The ONNX frontend: float, QDQ and QOperator models become `nn` programs.
 
-    loader.py     reads the file; opsets, truncation
-    functions.py  functions a model defines for itself
-    tensors.py    initializers and external data, sizes checked before anything is allocated
-    graph.py      names, order, cycles
-    dims.py       symbolic sizes of inputs
-    coding.py     reshape targets and slice bounds that stay right at other sizes
-    values.py     a value during import
-    builder.py    makes ops, or evaluates them where operands are small known integers
-    node.py       what an import function sees of a node
-    registry.py   op type and opset -> import function
-    ops/          the import functions, one file per op family
-    importer.py   the walk over the graph
+loader.py     reads the file; opsets, truncation
+functions.py  functions a model defines for itself
+tensors.py    initializers and external data, sizes checked before anything is allocated
+graph.py      names, order, cycles
+dims.py       symbolic sizes of inputs
+coding.py     reshape targets and slice bounds that stay right at other sizes
+values.py     a value during import
+builder.py    makes ops, or evaluates them where operands are small known integers
+node.py       what an import function sees of a node
+registry.py   op type and opset -> import function
+ops/          the import functions, one file per op family
+importer.py   the walk over the graph
 """
 
 from __future__ import annotations

@@ -120,9 +120,7 @@ class GraphBuilder(Builder):
         present = [tensor for tensor in operands if tensor is not None]
         shapes = self._shapes(op, present, layer)
         return tuple(
-            Tensor(
-                tuple(at[index] for at in shapes), element_of_value(result), layer, ssa=result
-            )
+            Tensor(tuple(at[index] for at in shapes), element_of_value(result), layer, ssa=result)
             for index, result in enumerate(op.results)
         )
 
@@ -173,7 +171,6 @@ class GraphBuilder(Builder):
         self.block.add_op(op)
         tensor.ssa = op.result
         return op.result
-
 
     def contents(self, tensor: Tensor) -> np.ndarray | None:
         if tensor.arrays is not None:

@@ -90,9 +90,7 @@ class GraphImporter:
 
     # --- inputs -----------------------------------------------------------------------------
 
-    def _input_sizes(
-        self, given: Mapping[str, Sequence[int]], only_batch: bool
-    ) -> InputSizes:
+    def _input_sizes(self, given: Mapping[str, Sequence[int]], only_batch: bool) -> InputSizes:
         declared = [_declared(entry, given, self.model.name) for entry in self.inputs]
         try:
             return resolve_inputs(declared, given, only_batch=only_batch)
@@ -238,7 +236,8 @@ class GraphImporter:
         try:
             for assignment in range(count):
                 constants = [
-                    None if tensor is None
+                    None
+                    if tensor is None
                     else folding.constant(tensor.array(assignment), layer=tensor.source)
                     for tensor in operands
                 ]

@@ -37,9 +37,7 @@ def _storage(tensor: Tensor) -> IntegerType:
     return storage
 
 
-def _real(
-    node: NodeContext, index: int, axis: int = 0
-) -> tuple[Tensor, UniformQuantizedType]:
+def _real(node: NodeContext, index: int, axis: int = 0) -> tuple[Tensor, UniformQuantizedType]:
     """The real numbers of operand `index`, whose scale and zero point follow it; its type."""
     tensor = node.maybe_quantized(index)
     element = quantized_type(node, tensor.shape, index + 1, index + 2, axis, _storage(tensor))

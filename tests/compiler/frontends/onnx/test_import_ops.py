@@ -57,7 +57,21 @@ def case(op_type: str, *run: np.ndarray, fixed: Any = (), **options: Any) -> Cas
 
 UNARY = [
     case(op, X)
-    for op in ["Abs", "Ceil", "Erf", "Exp", "Floor", "Neg", "Relu", "Round", "Sigmoid", "Sign", "Tanh", "HardSwish", "Identity"]
+    for op in [
+        "Abs",
+        "Ceil",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Neg",
+        "Relu",
+        "Round",
+        "Sigmoid",
+        "Sign",
+        "Tanh",
+        "HardSwish",
+        "Identity",
+    ]
 ] + [
     case("Log", positive(2, 3)),
     case("Sqrt", positive(2, 3)),
