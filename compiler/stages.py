@@ -39,22 +39,27 @@ STAGES: tuple[Stage, ...] = (
         (
             "canonicalize",
             "fold-constants",
+            "cse",
+            # Transposes meet and cancel first, so that they hide no pattern.
+            "sink-transposes",
+            "merge-pads",
+            # Before the folds, which would take constants that belong to a pattern.
             "recognize-gelu",
             "recognize-layer-norm",
             "recognize-softmax",
-            "recognize-hard-sigmoid",
             "recognize-hard-swish",
+            "recognize-hard-sigmoid",
             "recognize-silu",
-            "recognize-squeeze-excite",
-            "sink-transposes",
-            "merge-pads",
             "fold-batch-norm",
-            "lower-batch-norm",
+            # On both sides of the scale: (conv - mean) * s + b folds in three steps.
+            "fold-bias",
             "fold-scale",
             "fold-bias",
+            "lower-batch-norm",
             # A residual first: the activation after the addition can then be fused as well.
             "fuse-residual",
             "fuse-activation",
+            "recognize-squeeze-excite",
             "canonicalize",
             "cse",
             "dce",

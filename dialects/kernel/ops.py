@@ -40,7 +40,7 @@ from dialects.assembly import (
 )
 from dialects.errors import OctetError
 from dialects.kernel.layout import DENSE, BufferAttr
-from dialects.kernel.signatures import Signature, signatures
+from dialects.kernel.signatures import CONVERSIONS, Signature, missing_kernel, signatures
 from dialects.nn.attributes import PrecisionAttr, WeightAttr
 from dialects.shapes import Shape, resolve_reshape
 
@@ -247,6 +247,7 @@ class CallOp(IRDLOperation):
             raise VerifyException(f"there is no kernel named '{self.callee.data}'{hint}")
         self._verify_operands(signature)
         self._verify_options(signature)
+        self._verify_elements()
         if len(self.buffers) != signature.results:
             raise VerifyException(
                 f"{self.source_name}: kernel {signature.name} has {signature.results} result(s), "
@@ -284,6 +285,15 @@ class CallOp(IRDLOperation):
                 f"({', '.join(signature.optional_operands)}), in this order; got "
                 f"({', '.join(names)})"
             )
+
+    def _verify_elements(self) -> None:
+        if any(self.callee.data == conversion.name for conversion in CONVERSIONS):
+            return
+        elements = [buffer_element(value) for value in self.inputs]
+        named = zip(self.names, elements, strict=True)
+        missing = missing_kernel(self.callee.data, named, self.values())
+        if missing is not None:
+            raise VerifyException(f"{self.source_name}: {missing}")
 
     def _verify_options(self, signature: Signature) -> None:
         known = {*signature.options, *signature.optional_options}

@@ -6,16 +6,33 @@ no `nn` op stands for are listed here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+from xdsl.dialects.builtin import bf16, f16, f32, f64
+from xdsl.ir import Attribute
 from xdsl.irdl import AttrSizedOperandSegments, OptOperandDef, OptPropertyDef, VarOperandDef
 
 from dialects import shapes
+from dialects.elements import (
+    boolean,
+    dtype_of,
+    i8,
+    i16,
+    i32,
+    i64,
+    is_float,
+    ui8,
+    ui16,
+    ui32,
+    ui64,
+)
 from dialects.nn import NN_OPS
 from dialects.nn.base import NnOp
 from dialects.nn.constant import ConstantOp
+from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
 
 
@@ -47,6 +64,71 @@ DENSE_KERNELS = frozenset(
     {"matmul", "matmul_integer", "conv_integer", "reshape", "gather", "topk", "layer_norm"}
 )
 """Walk rows of the last dimension, or the elements in the order of the shape."""
+
+
+Elements = tuple[Attribute, ...]
+
+FLOAT32: Elements = (f32,)
+BOOLEAN: Elements = (boolean,)
+BYTES: Elements = (i8, ui8)
+INTEGERS: Elements = (i8, i16, i32, i64, ui8, ui16, ui32, ui64)
+NUMBERS: Elements = (f32, *INTEGERS)
+NUMBERS_AND_BOOLEAN: Elements = (*NUMBERS, boolean)
+EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f16, bf16, f64)
+
+_ELEMENTS: tuple[tuple[Elements, tuple[str, ...]], ...] = (
+    (EVERY_ELEMENT, ("cast", "copy", "where", "reshape", "transpose", "concat", "slice", "pad")),
+    (EVERY_ELEMENT, ("expand", "tile", "gather", "resize", "depth_to_space", "space_to_depth")),
+    (NUMBERS_AND_BOOLEAN, ("equal", "less", "less_equal", "greater", "greater_equal")),
+    (NUMBERS_AND_BOOLEAN, ("reduce_max", "reduce_min")),
+    (NUMBERS, ("add", "sub", "mul", "div", "mod", "pow", "min", "max")),
+    (NUMBERS, ("relu", "clip", "neg", "abs", "sign")),
+    (NUMBERS, ("reduce_sum", "reduce_mean", "reduce_prod", "argmax", "argmin", "topk")),
+    (BOOLEAN, ("and", "or", "xor", "not")),
+    ((f32, *BYTES), ("max_pool",)),
+    (BYTES, ("conv_integer", "matmul_integer")),
+)
+"""The element types of each kernel's operands, where they are not quantized; float32 for kernels
+that are not listed. Those that only move elements know their size alone."""
+
+_OPERAND_ELEMENTS: dict[tuple[str, str], Elements] = {
+    ("where", "condition"): BOOLEAN,
+    ("gather", "indices"): (i32, i64),
+}
+"""The operands that differ from the others of their kernel."""
+
+
+def element_types(callee: str, operand: str, options: Mapping[str, Any]) -> Elements:
+    """The element types that an operand of a kernel may have if it is not quantized."""
+    if callee == "resize" and options["mode"] != "nearest":
+        return FLOAT32
+    listed = (elements for elements, callees in _ELEMENTS if callee in callees)
+    return _OPERAND_ELEMENTS.get((callee, operand)) or next(listed, FLOAT32)
+
+
+def missing_kernel(
+    callee: str, operands: Iterable[tuple[str, Attribute]], options: Mapping[str, Any]
+) -> str | None:
+    """Why no kernel takes operands of these names and element types; None if one does.
+
+    Quantized operands are bytes (a bias has 32 bits), or stored in a type that the kernel takes.
+    """
+    for name, element in operands:
+        accepted = element_types(callee, name, options)
+        if isinstance(element, UniformQuantizedType):
+            accepted = (*accepted, *BYTES, *((i32,) if name == "bias" else ()))
+            found, kind = element.storage, "quantized "
+        else:
+            found, kind = element, ""
+        if found in accepted:
+            continue
+        if is_float(element) and f32 in accepted:
+            advice = "cast to float32"
+        else:
+            names = dict.fromkeys(dtype_of(known).name for known in accepted)
+            advice = f"operand '{name}' can be {', '.join(names)}"
+        return f"nn.{callee} on {kind}{dtype_of(found).name} has no kernel; {advice}"
+    return None
 
 
 def _of_nn_op(op: type[NnOp]) -> Signature:

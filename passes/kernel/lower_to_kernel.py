@@ -25,6 +25,7 @@ from dialects.kernel.ops import (
     is_row_major,
     layout_of,
 )
+from dialects.kernel.signatures import missing_kernel
 from dialects.nn import constant as nn_constant
 from dialects.nn.attributes import WeightAttr
 from dialects.nn.base import NnOp, element_of_value, shape_of
@@ -182,6 +183,7 @@ class _Lowering:
         options.pop("operandSegmentSizes", None)
         if isinstance(op, LookupOp):
             options["table"] = self._unsigned_table(op)
+        _require_kernel(op)
         call = CallOp.of(
             op.mnemonic,
             operands,
@@ -317,6 +319,15 @@ def type_of_cast(op: CastOp) -> type[QuantizeCastOp | DequantizeCastOp | Storage
 
 def _is_constant(value: SSAValue) -> bool:
     return isinstance(value.owner, nn_constant.ConstantOp)
+
+
+def _require_kernel(op: NnOp) -> None:
+    """Raises OctetError if no kernel takes the element types of the operands."""
+    elements = [element_of_value(value) for value in op.operands]
+    named = zip(op.operand_names(), elements, strict=True)
+    missing = missing_kernel(op.mnemonic, named, op.values())
+    if missing is not None:
+        raise OctetError(f"{op.source_name}: {missing}")
 
 
 def _kept(op: Operation) -> dict[str, Attribute]:

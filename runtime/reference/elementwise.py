@@ -249,14 +249,20 @@ def pow_(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Integers to non-negative integer powers wrap around; everything else is computed in float64
     and converted once (to an integer toward zero, saturating: 0 to the power -1 is the greatest).
     """
+    if not is_float(a.dtype) and not is_float(b.dtype):
+        return _integer_pow(a, b)
     with np.errstate(all="ignore"):
         power = np.power(widen(a).astype(np.float64), widen(b).astype(np.float64))
-    rounded = cast(np.asarray(power), dtype=a.dtype)
-    if is_float(a.dtype) or is_float(b.dtype):
-        return rounded
-    # Modulo 2^64, which the narrower types divide.
-    wrapped = np.power(a.astype(np.uint64), b.astype(np.uint64)).astype(a.dtype)
-    return np.where(b >= 0, wrapped, rounded)
+    return cast(np.asarray(power), dtype=a.dtype)
+
+
+def _integer_pow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    # In 64 bits, whose low bits are those of every narrower type.
+    power = np.power(a.astype(np.uint64), b.astype(np.uint64)).astype(a.dtype)
+    # Truncated, 1 / a^|b| depends on the parity of b alone: it is 0 but for a of -1, 0 and 1.
+    with np.errstate(divide="ignore"):
+        inverse = np.power(a.astype(np.float64), np.where(b % 2 == 0, -2.0, -1.0))
+    return np.where(b >= 0, power, cast(np.asarray(inverse), dtype=a.dtype))
 
 
 @in_float32
