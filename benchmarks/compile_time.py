@@ -39,9 +39,7 @@ def compile_model(model: Path, output: Path, images: int) -> dict[str, float]:
     compilation.run()
     compilation.write(output)
     marks.append(("write", time.perf_counter()))
-    return {
-        name: end - start for (_, start), (name, end) in zip(marks, marks[1:], strict=False)
-    }
+    return {name: end - start for (_, start), (name, end) in zip(marks, marks[1:], strict=False)}
 
 
 def load_model(path: Path) -> dict[str, float]:

@@ -55,9 +55,7 @@ def resnet50(seed: int = 0, classes: int = 1000) -> onnx.ModelProto:
     """The model, opset 17, input "image" [N, 3, 224, 224], output "logits" [N, classes]."""
     graph = _Graph(seed)
     x = graph.relu(graph.conv("image", "stem", 3, 64, 7, 2))
-    x = graph.node(
-        "MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]
-    )
+    x = graph.node("MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     cin = 64
     for stage, (width, count, stage_stride) in enumerate(BLOCKS, start=1):
         for block in range(count):

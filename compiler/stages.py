@@ -74,7 +74,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "place",
         "every op that computes has a precision and says which rule chose it",
-        ("place-precision",),
+        (
+            # Q/DQ pairs that came with the model, brought next to the ops they are meant for.
+            "propagate-qdq",
+            "squash-qdq",
+            "place-precision",
+        ),
     ),
     Stage(
         "quantize",

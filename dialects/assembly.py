@@ -28,7 +28,7 @@ from xdsl.dialects.builtin import (
     i1,
     i64,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -40,6 +40,12 @@ from xdsl.printer import Printer
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
+
+INTEGERS = DenseArrayBase.constr(i64)
+"""Constraint of a property that is a list of integers."""
+
+FLOATS = DenseArrayBase.constr(f64)
+"""Constraint of a property that is a list of floats."""
 
 
 def format_float(value: float) -> str:
@@ -178,12 +184,10 @@ class PlainAssembly(IRDLOperation):
                 "types",
                 types_position,
             )
-        operands: list[list[SSAValue]] = []
-        for group in unresolved:
-            operands.append(
-                [parser.resolve_operand(operand, inputs.pop(0)) for operand in group]
-            )
-        result_types: list[list[Attribute]] = []
+        operands = [
+            [parser.resolve_operand(operand, inputs.pop(0)) for operand in group]
+            for group in unresolved
+        ]
         outputs = list(function_type.outputs)
         if len(outputs) != len(definition.results):
             parser.raise_error(
@@ -191,10 +195,9 @@ class PlainAssembly(IRDLOperation):
                 "type(s)",
                 types_position,
             )
-        result_types = [[output] for output in outputs]
         return cls(
             operands=operands,
-            result_types=result_types,
+            result_types=[[output] for output in outputs],
             properties=properties,
             attributes=attributes,
         )
@@ -223,9 +226,11 @@ def _print_plain(printer: Printer, attribute: Attribute) -> None:
         case StringAttr():
             printer.print_string_literal(attribute.data)
         case DenseArrayBase() if attribute.elt_type == i64:
-            printer.print_string(str(list(attribute.get_values())))
+            printer.print_string(str(list(from_attribute(attribute))))
         case DenseArrayBase() if attribute.elt_type == f64 and len(attribute):
-            printer.print_string("[" + ", ".join(map(format_float, attribute.iter_values())) + "]")
+            printer.print_string(
+                "[" + ", ".join(map(format_float, from_attribute(attribute))) + "]"
+            )
         case _:
             printer.print_attribute(attribute)
 

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, SSAValue
 
+from dialects.assembly import from_attribute
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
 
@@ -116,7 +117,7 @@ def range_of(value: SSAValue) -> tuple[float, float] | None:
     attribute = argument_attributes(function)[cast(BlockArgument, value).index].get(RANGE)
     if not isinstance(attribute, DenseArrayBase):
         return None
-    low, high = attribute.get_values()
+    low, high = from_attribute(attribute)
     return low, high
 
 

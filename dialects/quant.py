@@ -160,9 +160,7 @@ class UniformQuantizedType(ParametrizedAttribute, TypeAttribute):
                 printer.print_string(f":{self.axis.data}")
             printer.print_string(", ")
             elements = _channels_text(self.scales, self.zero_points)
-            printer.print_string(
-                elements if self.channel_axis is None else f"{{{elements}}}"
-            )
+            printer.print_string(elements if self.channel_axis is None else f"{{{elements}}}")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -344,9 +342,7 @@ class StorageCastOp(CastOp, HasFolderInterface):
 
     def verify_elements(self, source: TensorType, target: TensorType) -> None:
         quantized = [
-            type
-            for type in (source, target)
-            if isinstance(type.element_type, UniformQuantizedType)
+            type for type in (source, target) if isinstance(type.element_type, UniformQuantizedType)
         ]
         if len(quantized) != 1:
             raise VerifyException(
@@ -357,8 +353,7 @@ class StorageCastOp(CastOp, HasFolderInterface):
         stored = target if quantized[0] is source else source
         if stored.element_type != storage:
             raise VerifyException(
-                f"quant.scast: {quantized[0]} is stored as {storage}, not "
-                f"{stored.element_type}"
+                f"quant.scast: {quantized[0]} is stored as {storage}, not {stored.element_type}"
             )
 
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
@@ -369,6 +364,4 @@ class StorageCastOp(CastOp, HasFolderInterface):
         return None
 
 
-Quant = Dialect(
-    "quant", [QuantizeCastOp, DequantizeCastOp, StorageCastOp], [UniformQuantizedType]
-)
+Quant = Dialect("quant", [QuantizeCastOp, DequantizeCastOp, StorageCastOp], [UniformQuantizedType])

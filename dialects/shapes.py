@@ -296,7 +296,7 @@ def slice_range(size: int, start: int, end: int, step: int) -> range:
     return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
-def slice(  # noqa: A001 - named as the op
+def slice(
     x: Shape, *, starts: Sequence[int], ends: Sequence[int], steps: Sequence[int], **_: Any
 ) -> list[Shape]:
     if not len(starts) == len(ends) == len(steps) == len(x):

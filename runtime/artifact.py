@@ -188,4 +188,3 @@ def _parse_manifest(path: Path, data: bytes) -> dict[str, Any]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-

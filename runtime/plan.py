@@ -53,7 +53,9 @@ class Step:
 class Plan:
     """A program at the input sizes its IR says. Not safe for two threads at once."""
 
-    def __init__(self, module: ModuleOp, weights: WeightStore, isa: Isa, shared: dict[str, np.ndarray]):
+    def __init__(
+        self, module: ModuleOp, weights: WeightStore, isa: Isa, shared: dict[str, np.ndarray]
+    ):
         """`shared` holds aligned constants, which plans of one program have in common."""
         load_emitters()
         size = verify_plan(module)
@@ -72,9 +74,7 @@ class Plan:
         self._table = Table([call for step in self.steps for call in step.calls])
         self._inputs = {
             name: self._window(memory, argument)
-            for name, argument in zip(
-                input_names(function), body_of(function).args, strict=True
-            )
+            for name, argument in zip(input_names(function), body_of(function).args, strict=True)
         }
         self._outputs = {
             name: self._window(memory, value)
@@ -161,4 +161,3 @@ def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:
 def element_bytes(value: SSAValue) -> int:
     """Bytes of a buffer's interior."""
     return int(np.prod(buffer_shape(value))) * dtype_of(buffer_element(value)).itemsize
-

@@ -80,7 +80,9 @@ class Program:
         ]
         self.outputs = [
             TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
-            for name, value in zip(output_names(function), return_of(function).operands, strict=True)
+            for name, value in zip(
+                output_names(function), return_of(function).operands, strict=True
+            )
         ]
         self._constants: dict[str, np.ndarray] = {}
         self._idle: dict[tuple[Shape, ...], list[Plan]] = {}

@@ -1,8 +1,8 @@
 """The `kernel` dialect: a program as kernel calls on buffers in one arena.
 
-    layout.py       how a buffer lies in memory
-    signatures.py   what can be called
-    ops.py          constants, calls, views
+layout.py       how a buffer lies in memory
+signatures.py   what can be called
+ops.py          constants, calls, views
 """
 
 from __future__ import annotations

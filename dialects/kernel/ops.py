@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
-    DenseArrayBase,
     DictionaryAttr,
     MemRefType,
     NoneAttr,
@@ -32,6 +31,7 @@ from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.assembly import (
+    INTEGERS,
     PlainAssembly,
     from_attribute,
     parse_optional_plain_dictionary,
@@ -92,7 +92,7 @@ class ViewOp(PlainAssembly):
     traits = traits_def(Pure())
 
     x = operand_def(MemRefType)
-    shape = prop_def(DenseArrayBase)
+    shape = prop_def(INTEGERS)
     result = result_def(MemRefType)
 
     def infer_shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -121,7 +121,9 @@ def is_row_major(layout: BufferAttr, shape: Shape) -> bool:
     """The elements lie in the order of the shape, with nothing between them."""
     if layout.halo_widths:
         return False
-    return layout.order.data == "dense" or all(size == 1 for size in shape[2:]) or shape[1:2] == (1,)
+    return (
+        layout.order.data == "dense" or all(size == 1 for size in shape[2:]) or shape[1:2] == (1,)
+    )
 
 
 @irdl_op_definition

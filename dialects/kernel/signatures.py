@@ -71,8 +71,8 @@ Elements = tuple[Attribute, ...]
 FLOAT32: Elements = (f32,)
 BOOLEAN: Elements = (boolean,)
 BYTES: Elements = (i8, ui8)
-INTEGERS: Elements = (i8, i16, i32, i64, ui8, ui16, ui32, ui64)
-NUMBERS: Elements = (f32, *INTEGERS)
+EVERY_INTEGER: Elements = (i8, i16, i32, i64, ui8, ui16, ui32, ui64)
+NUMBERS: Elements = (f32, *EVERY_INTEGER)
 NUMBERS_AND_BOOLEAN: Elements = (*NUMBERS, boolean)
 EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f16, bf16, f64)
 

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, StringAttr, TensorType
+from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import OptOperandDef, VarOperandDef, opt_attr_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.assembly import PlainAssembly, to_attribute
+from dialects.assembly import FLOATS, PlainAssembly, to_attribute
 from dialects.elements import dtype_of, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision, PrecisionAttr
@@ -75,7 +75,7 @@ class NnOp(PlainAssembly):
     precision = opt_attr_def(PrecisionAttr)
     placed_by = opt_attr_def(StringAttr)
     """Which rule chose the precision, and why."""
-    range = opt_attr_def(DenseArrayBase)
+    range = opt_attr_def(FLOATS)
     """Calibrated [low, high] of each result, in real numbers."""
 
     @classmethod
@@ -196,9 +196,7 @@ class NnOp(PlainAssembly):
                     f"{list(shape_of(result))}, but its operands and options give {list(shape)}"
                 )
         if self.range is not None and len(self.range) != 2 * len(self.results):
-            raise VerifyException(
-                f"{self.source_name}: 'range' needs a low and a high per result"
-            )
+            raise VerifyException(f"{self.source_name}: 'range' needs a low and a high per result")
         self.verify_precision()
 
     def verify_precision(self) -> None:
@@ -238,6 +236,11 @@ class NnOp(PlainAssembly):
             )
             == 1
         )
+
+
+def then(*further: Attribute) -> ElementRule:
+    """An element rule: the first operand's element, then `further` ones (values and indices)."""
+    return lambda elements, _options: [elements[0], *further]
 
 
 def always(element: Attribute) -> ElementRule:

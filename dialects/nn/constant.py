@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType
+from xdsl.dialects.builtin import AnyFloat, DenseIntOrFPElementsAttr, TensorType
 from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, result_def, traits_def
@@ -19,7 +19,7 @@ from dialects.nn.attributes import WeightAttr
 from dialects.nn.base import NnOp, element_of_value, shape_of
 from dialects.weights import WeightStore
 
-INLINE_LIMIT = 16
+INLINE_LIMIT = 8
 """Constants of up to this many elements stand in the IR, where a reader sees them."""
 
 
@@ -58,10 +58,10 @@ class ConstantOp(NnOp, HasFolderInterface):
             return array
         assert isinstance(self.value, DenseIntOrFPElementsAttr)
         values = np.array(self.value.get_values()).astype(dtype)
-        array = np.broadcast_to(values.reshape(-1), (int(np.prod(shape_of(self.result))),)) if (
-            values.size == 1
-        ) else values
-        array = array.reshape(shape_of(self.result))
+        if values.size == 1:  # a splat
+            array = np.full(shape_of(self.result), values.reshape(-1)[0])
+        else:
+            array = values.reshape(shape_of(self.result))
         array.flags.writeable = False
         return array
 
@@ -98,5 +98,6 @@ def _value_of(array: np.ndarray, type: TensorType, store: WeightStore) -> Attrib
         and (array.dtype.kind != "f" or bool(np.isfinite(array).all()))
     )
     if inline:
-        return DenseIntOrFPElementsAttr.from_list(type, array.reshape(-1).tolist())
+        dense = cast(TensorType[AnyFloat], type)  # or of integers: the elements say which
+        return DenseIntOrFPElementsAttr.from_list(dense, array.reshape(-1).tolist())
     return WeightAttr(store.add(array))

@@ -134,8 +134,8 @@ class GeluOp(UnaryOp):
     def verify_(self) -> None:
         if self.approximate.data not in ("none", "tanh"):
             raise VerifyException(
-                f"{self.source_name}: approximate is \"none\" or \"tanh\", "
-                f"got \"{self.approximate.data}\""
+                f'{self.source_name}: approximate is "none" or "tanh", '
+                f'got "{self.approximate.data}"'
             )
         super().verify_()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, TensorType
+from xdsl.dialects.builtin import IntegerAttr, TensorType
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
@@ -16,8 +18,15 @@ from xdsl.irdl import (
 )
 
 from dialects import shapes
+from dialects.assembly import INTEGERS
 from dialects.elements import i32, ui8
 from dialects.nn.base import NnOp, always, shape_of
+
+
+def _quantized_scale_and_zero_point(
+    elements: Sequence[Attribute], _options: Mapping[str, Any]
+) -> list[Attribute]:
+    return [ui8, elements[0], ui8]
 
 
 @irdl_op_definition
@@ -26,7 +35,7 @@ class DynamicQuantizeOp(NnOp):
 
     name = "nn.dynamic_quantize"
     SHAPE_RULE: ClassVar = staticmethod(shapes.dynamic_quantize)
-    ELEMENT_RULE: ClassVar = staticmethod(lambda elements, _options: [ui8, elements[0], ui8])
+    ELEMENT_RULE: ClassVar = staticmethod(_quantized_scale_and_zero_point)
 
     x = operand_def(TensorType)
     quantized = result_def(TensorType)
@@ -46,9 +55,9 @@ class ConvIntegerOp(NnOp):
     weight = operand_def(TensorType)
     x_zero_point = opt_operand_def(TensorType)
     weight_zero_point = opt_operand_def(TensorType)
-    strides = prop_def(DenseArrayBase)
-    pads = prop_def(DenseArrayBase)
-    dilations = prop_def(DenseArrayBase)
+    strides = prop_def(INTEGERS)
+    pads = prop_def(INTEGERS)
+    dilations = prop_def(INTEGERS)
     groups = prop_def(IntegerAttr)
     result = result_def(TensorType)
 

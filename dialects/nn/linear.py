@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, TensorType
+from xdsl.dialects.builtin import IntegerAttr, TensorType
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
@@ -18,6 +18,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from dialects import shapes
+from dialects.assembly import INTEGERS
 from dialects.nn.attributes import ActivationAttr
 from dialects.nn.base import NnOp, Quantization, shape_of
 
@@ -39,9 +40,9 @@ class ConvOp(NnOp):
     weight = operand_def(TensorType)
     bias = opt_operand_def(TensorType)
     residual = opt_operand_def(TensorType)
-    strides = prop_def(DenseArrayBase)
-    pads = prop_def(DenseArrayBase)
-    dilations = prop_def(DenseArrayBase)
+    strides = prop_def(INTEGERS)
+    pads = prop_def(INTEGERS)
+    dilations = prop_def(INTEGERS)
     groups = prop_def(IntegerAttr)
     activation = opt_prop_def(ActivationAttr)
     result = result_def(TensorType)
@@ -72,11 +73,11 @@ class ConvTransposeOp(NnOp):
     x = operand_def(TensorType)
     weight = operand_def(TensorType)
     bias = opt_operand_def(TensorType)
-    strides = prop_def(DenseArrayBase)
-    pads = prop_def(DenseArrayBase)
-    dilations = prop_def(DenseArrayBase)
+    strides = prop_def(INTEGERS)
+    pads = prop_def(INTEGERS)
+    dilations = prop_def(INTEGERS)
     groups = prop_def(IntegerAttr)
-    output_padding = prop_def(DenseArrayBase)
+    output_padding = prop_def(INTEGERS)
     result = result_def(TensorType)
 
     def macs(self) -> int:

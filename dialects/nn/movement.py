@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import BoolAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, TensorType
+from xdsl.dialects.builtin import BoolAttr, FloatAttr, IntegerAttr, StringAttr, TensorType
 from xdsl.interfaces import HasCanonicalizationPatternsInterface, HasFolderInterface
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
@@ -20,6 +20,7 @@ from xdsl.pattern_rewriter import RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
 from dialects import shapes
+from dialects.assembly import FLOATS, INTEGERS
 from dialects.elements import is_quantized
 from dialects.nn.base import NnOp, Quantization, element_of_value
 
@@ -50,7 +51,7 @@ class ReshapeOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
     SHAPE_RULE: ClassVar = staticmethod(shapes.reshape)
 
     x = operand_def(TensorType)
-    shape = prop_def(DenseArrayBase)
+    shape = prop_def(INTEGERS)
     result = result_def(TensorType)
 
     @classmethod
@@ -68,7 +69,7 @@ class TransposeOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
     SHAPE_RULE: ClassVar = staticmethod(shapes.transpose)
 
     x = operand_def(TensorType)
-    permutation = prop_def(DenseArrayBase)
+    permutation = prop_def(INTEGERS)
     result = result_def(TensorType)
 
     def moves_nothing(self) -> bool:
@@ -116,9 +117,9 @@ class SliceOp(FoldsWhenIdentity, HasCanonicalizationPatternsInterface):
     SHAPE_RULE: ClassVar = staticmethod(shapes.slice)
 
     x = operand_def(TensorType)
-    starts = prop_def(DenseArrayBase)
-    ends = prop_def(DenseArrayBase)
-    steps = prop_def(DenseArrayBase)
+    starts = prop_def(INTEGERS)
+    ends = prop_def(INTEGERS)
+    steps = prop_def(INTEGERS)
     result = result_def(TensorType)
 
     def moves_nothing(self) -> bool:
@@ -139,7 +140,7 @@ class PadOp(FoldsWhenIdentity):
     SHAPE_RULE: ClassVar = staticmethod(shapes.pad)
 
     x = operand_def(TensorType)
-    pads = prop_def(DenseArrayBase)
+    pads = prop_def(INTEGERS)
     mode = prop_def(StringAttr)
     value = prop_def(FloatAttr)
     result = result_def(TensorType)
@@ -164,7 +165,7 @@ class ExpandOp(FoldsWhenIdentity):
     SHAPE_RULE: ClassVar = staticmethod(shapes.expand)
 
     x = operand_def(TensorType)
-    shape = prop_def(DenseArrayBase)
+    shape = prop_def(INTEGERS)
     result = result_def(TensorType)
 
 
@@ -176,7 +177,7 @@ class TileOp(FoldsWhenIdentity):
     SHAPE_RULE: ClassVar = staticmethod(shapes.tile)
 
     x = operand_def(TensorType)
-    repeats = prop_def(DenseArrayBase)
+    repeats = prop_def(INTEGERS)
     result = result_def(TensorType)
 
 
@@ -195,7 +196,10 @@ class GatherOp(MovementOp):
 
 @irdl_op_definition
 class ResizeOp(MovementOp):
-    """Resamples `x` (ONNX Resize). Only `nearest` moves stored integers unchanged."""
+    """Resamples `x` (ONNX Resize). Only `nearest` moves stored integers unchanged.
+
+    With `antialias`, samples of a smaller result average over all elements that they cover.
+    """
 
     name = "nn.resize"
     SHAPE_RULE: ClassVar = staticmethod(shapes.resize)
@@ -207,15 +211,21 @@ class ResizeOp(MovementOp):
     cubic_coeff = prop_def(FloatAttr)
     exclude_outside = prop_def(BoolAttr)
     extrapolation_value = prop_def(FloatAttr)
-    scales = opt_prop_def(DenseArrayBase)
-    sizes = opt_prop_def(DenseArrayBase)
-    roi = opt_prop_def(DenseArrayBase)
+    antialias = opt_prop_def(BoolAttr)
+    scales = opt_prop_def(FLOATS)
+    sizes = opt_prop_def(INTEGERS)
+    roi = opt_prop_def(FLOATS)
     result = result_def(TensorType)
 
     def verify_(self) -> None:
         if self.mode.data != "nearest" and is_quantized(element_of_value(self.x)):
             raise VerifyException(
                 f"{self.source_name}: only nearest resize works on quantized values"
+            )
+        antialias = self.antialias is not None and bool(self.antialias.value.data)
+        if antialias and self.mode.data == "nearest":
+            raise VerifyException(
+                f"{self.source_name}: antialias needs mode linear or cubic, got nearest"
             )
         super().verify_()
 
@@ -249,4 +259,3 @@ MOVEMENT_OPS = (
     ReshapeOp, TransposeOp, ConcatOp, SliceOp, PadOp, ExpandOp, TileOp, GatherOp, ResizeOp,
     DepthToSpaceOp, SpaceToDepthOp,
 )  # fmt: skip
-

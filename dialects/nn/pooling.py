@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import BoolAttr, DenseArrayBase, TensorType
+from xdsl.dialects.builtin import BoolAttr, TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from dialects import shapes
+from dialects.assembly import INTEGERS
 from dialects.nn.base import NnOp, Quantization
 
 
@@ -17,10 +18,10 @@ class PoolOp(NnOp):
     SHAPE_RULE: ClassVar = staticmethod(shapes.pool)
 
     x = operand_def(TensorType)
-    kernel = prop_def(DenseArrayBase)
-    strides = prop_def(DenseArrayBase)
-    pads = prop_def(DenseArrayBase)
-    dilations = prop_def(DenseArrayBase)
+    kernel = prop_def(INTEGERS)
+    strides = prop_def(INTEGERS)
+    pads = prop_def(INTEGERS)
+    dilations = prop_def(INTEGERS)
     ceil_mode = prop_def(BoolAttr)
     result = result_def(TensorType)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import BoolAttr, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.dialects.builtin import BoolAttr, IntegerAttr, TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from dialects import shapes
+from dialects.assembly import INTEGERS
 from dialects.elements import i64
-from dialects.nn.base import NnOp, Quantization, always
+from dialects.nn.base import NnOp, Quantization, always, then
 
 
 class ReduceOp(NnOp):
@@ -18,7 +19,7 @@ class ReduceOp(NnOp):
     SHAPE_RULE: ClassVar = staticmethod(shapes.reduce)
 
     x = operand_def(TensorType)
-    axes = prop_def(DenseArrayBase)
+    axes = prop_def(INTEGERS)
     keepdims = prop_def(BoolAttr)
     result = result_def(TensorType)
 
@@ -86,7 +87,7 @@ class TopKOp(NnOp):
 
     name = "nn.topk"
     SHAPE_RULE: ClassVar = staticmethod(shapes.topk)
-    ELEMENT_RULE: ClassVar = staticmethod(lambda elements, _options: [elements[0], i64])
+    ELEMENT_RULE: ClassVar = staticmethod(then(i64))
 
     x = operand_def(TensorType)
     k = prop_def(IntegerAttr)

@@ -27,7 +27,7 @@ def layout_name(value: SSAValue) -> str:
     op = value.owner
     if not isinstance(op, Operation) or not isinstance(layouts := op.attributes.get(LAYOUTS), ArrayAttr):
         return "dense"
-    chosen = layouts.data[list(op.results).index(value)]
+    chosen = layouts.data[op.results.index(value)]
     return chosen.data if isinstance(chosen, StringAttr) else "dense"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from dialects.errors import OctetError
 from runtime.emission.site import CallSite, emits, per_tensor
 from runtime.kernels import elementwise, lookup
 from runtime.kernels.abi import Call
 from runtime.kernels.convert import cast_calls
-from runtime.kernels.quantized_elementwise import quantized_binary_calls
+from runtime.kernels.quantized_elementwise import Operation, quantized_binary_calls
 
 UNARY = (
     "relu", "leaky_relu", "elu", "hard_swish", "hard_sigmoid", "sigmoid", "silu", "tanh", "erf",
@@ -61,7 +63,7 @@ def emit_rescaled(site: CallSite) -> list[Call]:
         raise OctetError(f"{site.name}: a quantized {site.op.callee.data} has a quantized result")
     low, high = result.qmin, result.qmax
     return quantized_binary_calls(
-        site.op.callee.data,
+        cast(Operation, site.op.callee.data),
         site.view("lhs"),
         site.view("rhs"),
         site.result(),

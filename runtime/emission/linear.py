@@ -127,4 +127,3 @@ def emit_matmul(site: CallSite) -> list[Call]:
         b_zero_point=zero_points(site.params("b")),
         residual=site.optional_view("residual"),
     )
-

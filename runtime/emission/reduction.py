@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from runtime.emission.site import CallSite, emits, per_tensor
 from runtime.kernels.abi import Call
-from runtime.kernels.reduction import quantized_mean_calls, reduce_calls
+from runtime.kernels.reduction import Operation, quantized_mean_calls, reduce_calls
 from runtime.kernels.selection import arg_calls, topk_calls
 
-REDUCTIONS = {
+REDUCTIONS: dict[str, Operation] = {
     "reduce_mean": "mean",
     "reduce_sum": "sum",
     "reduce_max": "max",
@@ -38,7 +38,7 @@ def emit_reduction(site: CallSite) -> list[Call]:
 def emit_arg_reduction(site: CallSite) -> list[Call]:
     options = site.options
     return arg_calls(
-        site.op.callee.data,
+        "argmax" if site.op.callee.data == "argmax" else "argmin",
         site.view("x"),
         site.result(),
         options["axis"],

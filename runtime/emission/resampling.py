@@ -35,7 +35,5 @@ def _fill_where(outside: np.ndarray, y: View, axis: int, value: float) -> list[C
     edges = np.flatnonzero(np.diff(np.concatenate([[False], outside, [False]]).astype(np.int8)))
     runs = edges.reshape(-1, 2).tolist()
     return [
-        call
-        for start, end in runs
-        for call in fill_calls(y.slice(axis, start, end - start), value)
+        call for start, end in runs for call in fill_calls(y.slice(axis, start, end - start), value)
     ]

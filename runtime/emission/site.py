@@ -171,9 +171,7 @@ class CallSite:
     def stored_bounds(self, params: QuantParams) -> tuple[int, int]:
         """The least and greatest integer of a result: its range, narrowed by the clamp."""
         attribute = self.op.options.data.get("activation")
-        activation = (
-            ("clip", *attribute.bounds) if isinstance(attribute, ActivationAttr) else None
-        )
+        activation = ("clip", *attribute.bounds) if isinstance(attribute, ActivationAttr) else None
         return activation_bounds(params, activation)
 
     def table(self) -> np.ndarray:

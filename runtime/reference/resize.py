@@ -6,6 +6,7 @@ that ties between two source pixels fall as they do in other float32 implementat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from dialects import shapes
 from dialects.errors import OctetError
 
 from .linear import along_axis
-from .precision import in_float32, is_float
+from .precision import is_float
 
 _F32 = np.float32
 
@@ -29,6 +30,7 @@ def resize(
     cubic_coeff: float = -0.75,
     exclude_outside: bool = False,
     extrapolation_value: float = 0.0,
+    antialias: bool = False,
     scales: Sequence[float] | None = None,
     sizes: Sequence[int] | None = None,
     roi: Sequence[float] | None = None,
@@ -40,6 +42,7 @@ def resize(
     - coordinate_transformation: "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
       "asymmetric", "align_corners" or "tf_crop_and_resize".
     - nearest_mode: "round_prefer_floor", "round_prefer_ceil", "floor" or "ceil".
+    - antialias: "linear" and "cubic" average over all elements that a smaller sample covers.
     - scales, sizes: one entry per axis; at least one is given, and sizes (which may be coded,
       see `dialects.shapes`) win.
     - roi: all starts, then all ends, as fractions; only for "tf_crop_and_resize", where samples
@@ -52,6 +55,7 @@ def resize(
         nearest_mode=nearest_mode,
         cubic_coeff=cubic_coeff,
         exclude_outside=exclude_outside,
+        antialias=antialias,
         scales=scales,
         sizes=sizes,
         roi=roi,
@@ -88,12 +92,15 @@ def plan_sampling(
     nearest_mode: str,
     cubic_coeff: float,
     exclude_outside: bool,
+    antialias: bool = False,
     scales: Sequence[float] | None = None,
     sizes: Sequence[int] | None = None,
     roi: Sequence[float] | None = None,
 ) -> list[AxisSampling]:
     """The sampling of every axis that `resize` changes, in order."""
     target, factors = _target_and_factors(shape, scales, sizes, coordinate_transformation, roi)
+    if antialias and mode == "nearest":
+        raise OctetError("resize: antialias needs mode linear or cubic; nearest does not average")
     crops = coordinate_transformation == "tf_crop_and_resize"
     if crops and roi is None:
         raise OctetError("resize: 'tf_crop_and_resize' needs a roi")
@@ -102,15 +109,19 @@ def plan_sampling(
         bounds = (roi[axis], roi[len(shape) + axis]) if crops and roi is not None else (0.0, 1.0)
         if target[axis] == size and factors[axis] == 1 and bounds == (0.0, 1.0):
             continue
+        length = target[axis] if scales is None else _F32(size) * factors[axis]
         source = source_coordinates(
-            size, target[axis], factors[axis], coordinate_transformation, bounds
+            size, target[axis], factors[axis], coordinate_transformation, bounds, length
         )
         outside = (source < 0) | (source > size - 1) if crops else None
         if mode == "nearest":
             taps, weights = nearest_index(source, size, nearest_mode)[None], None
         else:
-            taps, weights = _interpolation(source, size, mode, cubic_coeff, exclude_outside)
-        samplings.append(AxisSampling(axis, taps.astype(np.int64), weights, outside))
+            stretch = max(1.0, 1.0 / float(factors[axis])) if antialias else 1.0
+            taps, weights = _interpolation(
+                source, size, mode, cubic_coeff, exclude_outside, stretch
+            )
+        samplings.append(AxisSampling(axis, taps, weights, outside))
     return samplings
 
 
@@ -156,8 +167,14 @@ def source_coordinates(
     scale: float | np.float32,
     coordinate_transformation: str,
     roi: tuple[float, float] = (0.0, 1.0),
+    length: float | np.float32 | None = None,
 ) -> np.ndarray:
-    """Where on an axis of `size` elements each of the `new_size` samples lies (float32)."""
+    """Where on an axis of `size` elements each of the `new_size` samples lies (float32).
+
+    `length` is the result's length before it was rounded down to `new_size` (default: that).
+    "align_corners" puts the last element at `length - 1`, as ONNX's reference implementation and
+    its conformance tests do; ONNX Runtime puts it at `new_size - 1`.
+    """
     position = np.arange(new_size, dtype=_F32)
     factor, half, one = _F32(scale), _F32(0.5), _F32(1)
     match coordinate_transformation:
@@ -173,7 +190,8 @@ def source_coordinates(
         case "asymmetric":
             return position / factor
         case "align_corners":
-            return position * _F32(size - 1) / _F32(max(new_size - 1, 1))
+            last = _F32(new_size if length is None else length) - one
+            return position * _F32(size - 1) / last if last != 0 else np.zeros(new_size, _F32)
         case "tf_crop_and_resize":
             start, end = _F32(roi[0]), _F32(roi[1])
             last = _F32(size - 1)
@@ -205,30 +223,41 @@ def nearest_index(source: np.ndarray, size: int, nearest_mode: str) -> np.ndarra
     return np.clip(index, 0, size - 1).astype(np.int64)
 
 
-@in_float32
+RADIUS = {"linear": 1, "cubic": 2}
+"""How far the interpolation kernels of the modes reach, in elements."""
+
+
 def _interpolation(
-    source: np.ndarray, size: int, mode: str, cubic_coeff: float, exclude_outside: bool
+    source: np.ndarray,
+    size: int,
+    mode: str,
+    cubic_coeff: float,
+    exclude_outside: bool,
+    stretch: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Taps and weights of the 2 (linear) or 4 (cubic) elements around each source coordinate."""
-    base = np.floor(source)
-    fraction = source - base
-    if mode == "linear":
-        weights, first = np.stack([1 - fraction, fraction]), 0
-    elif mode == "cubic":
-        weights, first = cubic_weights(fraction, cubic_coeff), -1
-    else:
+    """Taps and weights of the elements around each source coordinate: 2 (linear) or 4 (cubic).
+
+    The kernel is `stretch` times as wide, and reaches as many more elements; its weights are then
+    made to add up to 1.
+    """
+    if mode not in RADIUS:
         raise OctetError(f"resize: mode '{mode}'; expected nearest, linear or cubic")
-    taps = base.astype(np.int64) + first + np.arange(len(weights))[:, None]
+    reach = math.ceil(RADIUS[mode] * stretch)
+    base = np.floor(source)
+    offsets = np.arange(1 - reach, 1 + reach)[:, None]
+    distance = np.abs(offsets - (source - base).astype(np.float64)) / stretch
+    weights = np.maximum(1 - distance, 0) if mode == "linear" else cubic(distance, cubic_coeff)
+    taps = base.astype(np.int64) + offsets
     if exclude_outside:
         weights = np.where((taps >= 0) & (taps < size), weights, 0)
-        weights = weights / weights.sum(axis=0)
+    if exclude_outside or stretch > 1:
+        with np.errstate(all="ignore"):  # samples beyond the borders have no elements at all
+            weights = weights / weights.sum(axis=0)
     return np.clip(taps, 0, size - 1), weights.astype(_F32)
 
 
-def cubic_weights(fraction: np.ndarray, a: float) -> np.ndarray:
-    """The four weights of cubic convolution (R. Keys, IEEE TASSP 1981), shape [4, n]."""
-    near = np.stack([fraction, 1 - fraction])
-    far = near + 1
-    inner = ((a + 2) * near - (a + 3)) * near * near + 1
-    outer = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
-    return np.stack([outer[0], inner[0], inner[1], outer[1]])
+def cubic(distance: np.ndarray, a: float) -> np.ndarray:
+    """The kernel of cubic convolution (R. Keys, IEEE TASSP 1981), 0 from a distance of 2 on."""
+    inner = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    outer = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return np.where(distance <= 1, inner, np.where(distance < 2, outer, 0))

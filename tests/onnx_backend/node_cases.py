@@ -1,7 +1,7 @@
 """ONNX's own node tests, run on compiled programs, with a verdict for each.
 
-    python -m tests.onnx_backend.node_cases              the table, per operator
-    python -m tests.onnx_backend.node_cases Resize Pad   these operators, with details
+python -m tests.onnx_backend.node_cases              the table, per operator
+python -m tests.onnx_backend.node_cases Resize Pad   these operators, with details
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def run_case(case: TestCase) -> Outcome:
 
 
 def as_array(value: Any) -> np.ndarray:
-    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+    return (
+        numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+    )
 
 
 def compare(actual: np.ndarray, expected: np.ndarray, case: TestCase) -> None:

@@ -120,7 +120,12 @@ def test_unary_of_positive_numbers(op: Any) -> None:
     check([np.abs(normal(3, 17)) + 0.1], lambda _c, a, add: add(op.make(a[0])), FLOAT)
 
 
-BROADCASTS = [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 4, 5), (3, 1, 1)), ((1,), (4, 1, 6)), ((), (5,))]
+BROADCASTS = [
+    ((2, 3, 4, 5), (2, 3, 4, 5)),
+    ((2, 3, 4, 5), (3, 1, 1)),
+    ((1,), (4, 1, 6)),
+    ((), (5,)),
+]
 
 
 @pytest.mark.parametrize("shapes", BROADCASTS)
@@ -163,10 +168,17 @@ MOVES: dict[str, tuple[Any, dict[str, Any]]] = {
     "to channels first": (movement.TransposeOp, {"permutation": [0, 3, 1, 2]}),
     "slice": (
         movement.SliceOp,
-        {"starts": [0, 1, -3, INT64_MAX], "ends": [2, INT64_MAX, INT64_MAX, INT64_MIN], "steps": [1, 2, 1, -2]},
+        {
+            "starts": [0, 1, -3, INT64_MAX],
+            "ends": [2, INT64_MAX, INT64_MAX, INT64_MIN],
+            "steps": [1, 2, 1, -2],
+        },
     ),
     "pad": (movement.PadOp, {"pads": [0, 1, 2, 0, 1, 0, -1, 3], "mode": "constant", "value": 1.5}),
-    "reflect": (movement.PadOp, {"pads": [0, 0, 2, 1, 0, 0, 1, 2], "mode": "reflect", "value": 0.0}),
+    "reflect": (
+        movement.PadOp,
+        {"pads": [0, 0, 2, 1, 0, 0, 1, 2], "mode": "reflect", "value": 0.0},
+    ),
     "edge": (movement.PadOp, {"pads": [0, 0, 2, 1, 0, 0, 1, 2], "mode": "edge", "value": 0.0}),
     "expand": (movement.ExpandOp, {"shape": [3, 2, 4, 6, 5]}),
     "tile": (movement.TileOp, {"repeats": [1, 2, 1, 3]}),
@@ -191,7 +203,12 @@ def test_moves_of_channels_last_integers(name: str) -> None:
         q = add(QuantizeCastOp(v[0], TensorType(U8, (2, 4, 6, 5))))
         pooled = add(
             pooling.MaxPoolOp.make(
-                q, kernel=[1, 1], strides=[1, 1], pads=[0] * 4, dilations=[1, 1], ceil_mode=False,
+                q,
+                kernel=[1, 1],
+                strides=[1, 1],
+                pads=[0] * 4,
+                dilations=[1, 1],
+                ceil_mode=False,
                 result_elements=[U8],
             )
         )
@@ -212,7 +229,10 @@ def test_concat() -> None:
 
 def test_gather() -> None:
     indices = np.array([[0, -1], [3, 2]], np.int64)
-    check([normal(2, 4, 3), indices], lambda _c, v, add: add(movement.GatherOp.make(v[0], v[1], axis=1)))
+    check(
+        [normal(2, 4, 3), indices],
+        lambda _c, v, add: add(movement.GatherOp.make(v[0], v[1], axis=1)),
+    )
 
 
 RESIZE = {
@@ -235,16 +255,24 @@ def test_resize(mode: str, transformation: str) -> None:
 
 
 @pytest.mark.parametrize("op", [op for op in reduction.REDUCTION_OPS if "reduce" in op.name])
-@pytest.mark.parametrize(("axes", "keepdims"), [([2, 3], True), ([1], False), ([0, 1, 2, 3], False)])
+@pytest.mark.parametrize(
+    ("axes", "keepdims"), [([2, 3], True), ([1], False), ([0, 1, 2, 3], False)]
+)
 def test_reductions(op: Any, axes: list[int], keepdims: bool) -> None:
-    check([normal(2, 3, 4, 5)], lambda _c, v, add: add(op.make(v[0], axes=axes, keepdims=keepdims)), 1e-6)
+    check(
+        [normal(2, 3, 4, 5)],
+        lambda _c, v, add: add(op.make(v[0], axes=axes, keepdims=keepdims)),
+        1e-6,
+    )
 
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("op", [reduction.ArgMaxOp, reduction.ArgMinOp])
 def test_arg_reductions(op: Any, last: bool) -> None:
     x = RNG.integers(0, 4, (3, 5, 7)).astype(np.float32)
-    check([x], lambda _c, v, add: add(op.make(v[0], axis=1, keepdims=False, select_last_index=last)))
+    check(
+        [x], lambda _c, v, add: add(op.make(v[0], axis=1, keepdims=False, select_last_index=last))
+    )
 
 
 @pytest.mark.parametrize("largest", [False, True])
@@ -259,11 +287,18 @@ def test_topk(largest: bool) -> None:
 
 @pytest.mark.parametrize("axis", [1, -1])
 def test_softmax_is_bit_equal(axis: int) -> None:
-    check([normal(3, 37, 5) * 8], lambda _c, v, add: add(normalization.SoftmaxOp.make(v[0], axis=axis)))
+    check(
+        [normal(3, 37, 5) * 8],
+        lambda _c, v, add: add(normalization.SoftmaxOp.make(v[0], axis=axis)),
+    )
 
 
 def test_log_softmax() -> None:
-    check([normal(3, 37)], lambda _c, v, add: add(normalization.LogSoftmaxOp.make(v[0], axis=1)), FLOAT)
+    check(
+        [normal(3, 37)],
+        lambda _c, v, add: add(normalization.LogSoftmaxOp.make(v[0], axis=1)),
+        FLOAT,
+    )
 
 
 def test_normalizations() -> None:
@@ -384,11 +419,15 @@ def test_integer_conv(name: str, residual: bool) -> None:
     def build(ctx: OctetContext, v: list[SSAValue], add: Any) -> SSAValue:
         x = add(QuantizeCastOp(v[0], TensorType(S8, v[0].type.get_shape())))
         weight = add(
-            ConstantOp.of(integers(o, c // groups, *kernel, low=-127), ctx.weights, per_channel(o, 0))
+            ConstantOp.of(
+                integers(o, c // groups, *kernel, low=-127), ctx.weights, per_channel(o, 0)
+            )
         )
         bias = add(
             ConstantOp.of(
-                integers(o, low=-3000, high=3000, dtype=np.int32), ctx.weights, per_channel(o, 0, i32)
+                integers(o, low=-3000, high=3000, dtype=np.int32),
+                ctx.weights,
+                per_channel(o, 0, i32),
             )
         )
         plain = linear.ConvOp.make(x, weight, bias, **options, result_elements=[U8])
@@ -398,7 +437,12 @@ def test_integer_conv(name: str, residual: bool) -> None:
             r = add(QuantizeCastOp(v[1], TensorType(U8_OTHER, plain.result.type.get_shape())))
             y = add(
                 linear.ConvOp.make(
-                    x, weight, bias, r, **options, activation=ActivationAttr(0.0, 6.0),
+                    x,
+                    weight,
+                    bias,
+                    r,
+                    **options,
+                    activation=ActivationAttr(0.0, 6.0),
                     result_elements=[U8],
                 )
             )
@@ -422,9 +466,7 @@ def test_integer_conv_with_float_result(name: str) -> None:
         weight = add(
             ConstantOp.of(integers(o, c // groups, *kernel), ctx.weights, per_channel(o, 0))
         )
-        return add(
-            linear.ConvOp.make(x, weight, **options, activation=RELU, result_elements=[f32])
-        )
+        return add(linear.ConvOp.make(x, weight, **options, activation=RELU, result_elements=[f32]))
 
     check([normal(1, c, 11, 9)], build)
 
@@ -439,7 +481,12 @@ def test_integer_conv_with_asymmetric_weights(zero_point: int) -> None:
         weight = add(ConstantOp.of(array, ctx.weights, element))
         y = add(
             linear.ConvOp.make(
-                x, weight, strides=[1, 1], pads=[1] * 4, dilations=[1, 1], groups=1,
+                x,
+                weight,
+                strides=[1, 1],
+                pads=[1] * 4,
+                dilations=[1, 1],
+                groups=1,
                 result_elements=[S8],
             )
         )
@@ -483,7 +530,13 @@ def test_conv_transpose() -> None:
         bias = add(ConstantOp.of(normal(6), ctx.weights))
         return add(
             linear.ConvTransposeOp.make(
-                v[0], weight, bias, strides=[2, 1], pads=[1, 0, 0, 1], dilations=[1, 2], groups=2,
+                v[0],
+                weight,
+                bias,
+                strides=[2, 1],
+                pads=[1, 0, 0, 1],
+                dilations=[1, 2],
+                groups=2,
                 output_padding=[1, 0],
             )
         )
@@ -531,7 +584,9 @@ def test_dynamic_quantization() -> None:
 
 def test_conv_integer() -> None:
     def build(ctx: OctetContext, v: list[SSAValue], add: Any) -> SSAValue:
-        weight = add(ConstantOp.of(integers(6, 3, 3, 3, low=0, high=256, dtype=np.uint8), ctx.weights))
+        weight = add(
+            ConstantOp.of(integers(6, 3, 3, 3, low=0, high=256, dtype=np.uint8), ctx.weights)
+        )
         zero = add(ConstantOp.of(np.array(120, np.uint8), ctx.weights))
         return add(
             integer.ConvIntegerOp.make(
@@ -548,4 +603,3 @@ def test_outputs_may_be_inputs_and_constants() -> None:
         return [v[0], constant, v[0]]
 
     check([normal(4)], build)
-

@@ -68,7 +68,8 @@ def sampling(axis: int, size: int, new_size: int, mode: str, coordinates: str) -
     base = np.floor(source)
     fraction = source - base
     linear = mode == "linear"
-    weight = np.stack([1 - fraction, fraction]) if linear else resize.cubic_weights(fraction, -0.75)
+    distance = np.abs(np.arange(-1, 3)[:, None] - fraction)
+    weight = np.stack([1 - fraction, fraction]) if linear else resize.cubic(distance, -0.75)
     taps = base.astype(np.int64) - (not linear) + np.arange(len(weight))[:, None]
     return Sampling(axis, np.clip(taps, 0, size - 1), weight)
 

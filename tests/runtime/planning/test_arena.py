@@ -32,9 +32,7 @@ def test_no_live_pair_shares_a_byte(buffers: list[Buffer]) -> None:
     for i, a in enumerate(buffers):
         for j, b in enumerate(buffers[:i]):
             if a.first <= b.last and b.first <= a.last and a.size and b.size:
-                assert (
-                    offsets[i] + a.size <= offsets[j] or offsets[j] + b.size <= offsets[i]
-                )
+                assert offsets[i] + a.size <= offsets[j] or offsets[j] + b.size <= offsets[i]
 
 
 @given(buffers)

@@ -27,6 +27,7 @@ def _emit(
     cubic_coeff: float = -0.75,
     exclude_outside: bool = False,
     extrapolation_value: float = 0.0,
+    antialias: bool = False,
     scales: Sequence[float] | None = None,
     sizes: Sequence[int] | None = None,
     roi: Sequence[float] | None = None,
@@ -42,6 +43,7 @@ def _emit(
         cubic_coeff=cubic_coeff,
         exclude_outside=exclude_outside,
         extrapolation_value=extrapolation_value,
+        antialias=antialias or None,
         scales=None if scales is None else [float(scale) for scale in scales],
         sizes=None if sizes is None else list(sizes),
         roi=None if roi is None else [float(bound) for bound in roi],
@@ -94,7 +96,6 @@ def import_resize_of_opset_10(node: NodeContext) -> Tensor:
 
 @importer("Resize", since=11)
 def import_resize(node: NodeContext) -> Tensor:
-    node.only("antialias", 0)
     x = node.movable(0)
     axes = [normalize_axis(axis, x.rank) for axis in node.integers("axes") or range(x.rank)]
     coordinates = node.text("coordinate_transformation_mode", "half_pixel")
@@ -103,6 +104,9 @@ def import_resize(node: NodeContext) -> Tensor:
         raise OctetError(
             "attribute coordinate_transformation_mode = tf_half_pixel_for_nn is not supported"
         )
+    antialias = bool(node.integer("antialias", 0))
+    if antialias and mode == "nearest":
+        raise OctetError("attribute antialias = 1 needs mode linear or cubic, got nearest")
     scales, sizes = _scales_and_sizes(node, x, axes)
     return _emit(
         node,
@@ -113,6 +117,7 @@ def import_resize(node: NodeContext) -> Tensor:
         cubic_coeff=node.number("cubic_coeff_a", -0.75),
         exclude_outside=bool(node.integer("exclude_outside", 0)),
         extrapolation_value=node.number("extrapolation_value", 0.0),
+        antialias=antialias,
         scales=scales,
         sizes=sizes,
         roi=_roi(node, x.rank, axes) if coordinates == "tf_crop_and_resize" else None,
