@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation, OpResult, SSAValue
 
 from dialects.context import OctetContext
 from dialects.kernel.signatures import CONVERSIONS, signatures
@@ -24,11 +25,12 @@ TO_CHANNELS_FIRST = {3: (0, 2, 1), 4: (0, 3, 1, 2)}
 
 def layout_name(value: SSAValue) -> str:
     """The order chosen for a value; arguments and constants are dense."""
-    op = value.owner
-    if not isinstance(op, Operation) or not isinstance(layouts := op.attributes.get(LAYOUTS), ArrayAttr):
+    if not isinstance(value, OpResult):
         return "dense"
-    chosen = layouts.data[op.results.index(value)]
-    return chosen.data if isinstance(chosen, StringAttr) else "dense"
+    layouts = value.op.attributes.get(LAYOUTS)
+    if not isinstance(layouts, ArrayAttr):
+        return "dense"
+    return cast(StringAttr, layouts.data[value.index]).data
 
 
 def required_layout(op: Operation) -> str:

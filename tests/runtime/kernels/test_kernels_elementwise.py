@@ -103,10 +103,24 @@ def test_clip_keeps_nan_and_open_bounds() -> None:
     assert_computes(calls, y, reference.clip(x, min=0.0, max=np.inf))
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8"])
+SIGNED = ["int8", "int16", "int32", "int64"]
+UNSIGNED = ["uint8", "uint16", "uint32", "uint64"]
+
+
+def all_widths(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Integers of 1 bit to all bits of a type, and its limits."""
+    x = values(rng, shape, dtype) >> rng.integers(0, 8 * np.dtype(dtype).itemsize, shape, dtype)
+    limits = np.iinfo(dtype)
+    x.flat[:4] = limits.min, limits.max, 0, 1
+    return x
+
+
+@pytest.mark.parametrize("dtype", SIGNED + UNSIGNED)
 def test_integer_unary(dtype: str) -> None:
-    x = values(np.random.default_rng(0), (5, 7), dtype)
+    x = all_widths(np.random.default_rng(0), (9, 7), dtype)
     y = np.zeros_like(x)
+    calls = clip_calls(View.of(x), View.of(y), low=0.5, high=np.inf)
+    assert_computes(calls, y, reference.clip(x, min=0.5, max=np.inf))
     calls = clip_calls(View.of(x), View.of(y), low=-3.5, high=77.5)
     assert_computes(calls, y, reference.clip(x, min=-3.5, max=77.5))
     for operation, name in [("relu", "relu"), ("neg", "neg"), ("abs", "abs_"), ("sign", "sign")]:
@@ -142,17 +156,37 @@ def test_float_binary(operation: str, layout: str) -> None:
 @pytest.mark.parametrize(
     "operation", ["add", "sub", "mul", "div", "mod", "min", "max", "pow", "less"]
 )
-@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("dtype", SIGNED + UNSIGNED)
 def test_integer_binary(operation: str, dtype: str) -> None:
     rng = np.random.default_rng(2)
-    a, b = values(rng, (20, 30), dtype), values(rng, (30,), dtype)
-    if operation == "pow":
-        b = (b % 5).astype(dtype)
-    b[b == 0] = 3
+    a, b = all_widths(rng, (20, 30), dtype), rng.permutation(all_widths(rng, (30,), dtype))
+    if operation in ("div", "mod"):
+        b[b == 0] = 3
     with np.errstate(all="ignore"):
         expected = getattr(reference, NAMES.get(operation, operation))(a, b)
     y = np.zeros_like(expected)
     assert_computes(binary_calls(operation, View.of(a), View.of(b), View.of(y)), y, expected)
+
+
+@pytest.mark.parametrize("exponent", ["int64", "uint64", "uint8", "float32"])
+@pytest.mark.parametrize("base", ["int8", "int64", "uint32", "uint64", "float32"])
+def test_pow_of_mixed_types(base: str, exponent: str) -> None:
+    rng = np.random.default_rng(7)
+    few = np.arange(-3, 4).astype(base)  # wraps where unsigned
+    a = np.concatenate([few, rng.choice(few, 60)])
+    if exponent == "float32":
+        a = rng.integers(0, 5, a.shape).astype(base)
+        b = (rng.integers(-8, 8, a.shape) / 2).astype(exponent)
+    else:
+        b = rng.permutation(all_widths(rng, a.shape, exponent))
+    with np.errstate(all="ignore"):
+        expected = reference.pow_(a, b)
+    y = np.zeros_like(expected)
+    run_calls(binary_calls("pow", View.of(a), View.of(b), View.of(y)))
+    if base == "float32":
+        assert ulps(y, expected).max() <= 1  # numpy's float64 pow is another one
+    else:
+        np.testing.assert_array_equal(y, expected)
 
 
 def test_integer_division_cannot_trap() -> None:
@@ -163,6 +197,12 @@ def test_integer_division_cannot_trap() -> None:
     np.testing.assert_array_equal(y, [0, np.iinfo(np.int64).min, 7])
     run_calls(binary_calls("mod", View.of(a), View.of(b), View.of(y)))
     np.testing.assert_array_equal(y, [0, 0, 0])
+    for dtype in UNSIGNED:
+        a, b, y = np.array([5, 7], dtype), np.array([0, 2], dtype), np.zeros(2, dtype)
+        run_calls(binary_calls("div", View.of(a), View.of(b), View.of(y)))
+        np.testing.assert_array_equal(y, [0, 3])
+        run_calls(binary_calls("mod", View.of(a), View.of(b), View.of(y)))
+        np.testing.assert_array_equal(y, [0, 1])
 
 
 @pytest.mark.parametrize("operation", ["and", "or", "xor"])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.executor import run_calls
 from runtime.kernels import convert, lookup
 from runtime.kernels.abi import View
 from runtime.kernels.quantized_elementwise import Quantization, quantized_binary_calls
@@ -157,7 +158,7 @@ def test_dequantize(dtype) -> None:
         assert_computes(calls, y, expected)
 
 
-TYPES = ["float32", "float64", "int64", "int32", "int8", "uint8", "bool"]
+TYPES = ["float32", "float64", "int64", "int32", "int8", "uint8", "uint32", "uint64", "bool"]
 EDGES = [0, 0.5, -0.5, -0.99, 1.5, 127.9, 128, -128.9, -129, 255.9, 256, 2.0**31, -(2.0**31)]
 EDGES += [3e9, -3e9, 2.0**63, -(2.0**63), 1e19, np.inf, -np.inf, np.nan]
 
@@ -173,6 +174,62 @@ def test_cast(source: str) -> None:
         y = np.zeros(x.shape, target)
         expected = elementwise.cast(x, dtype=np.dtype(target))
         assert_computes(convert.cast_calls(View.of(x), View.of(y)), y, expected)
+
+
+def around_halves() -> np.ndarray:
+    """Every finite float16, the points between two of them, and their float64 neighbours."""
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float64)
+    ties = (halves[1:] + halves[:-1]) / 2
+    last = np.array([65519.99, 65520, 65536, 1e9, 1e30, 1e-30, np.inf, np.nan])
+    near = [np.nextafter(ties, limit) for limit in (-np.inf, np.inf)]
+    positive = np.concatenate([halves, ties, *near, last])
+    return np.concatenate([positive, -positive])
+
+
+def around_bfloat16() -> np.ndarray:
+    """Every 7th bfloat16, the points between them, and their float32 neighbours."""
+    bits = np.arange(0, 0x7F80, 7, dtype=np.uint32) << 16
+    patterns = np.concatenate([bits, bits + 0x7FFF, bits + 0x8000, bits + 0x8001, [0x7F800001]])
+    positive = patterns.astype(np.uint32).view(np.float32)
+    return np.concatenate([positive, -positive])
+
+
+HALVES = ("float16", "bfloat16")
+
+
+def every_half(dtype: str) -> np.ndarray:
+    return np.arange(2**16, dtype=np.uint16).view(dtype)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        *itertools.product(("float64", "float32", "int64", "uint64", "uint16", "bool"), HALVES),
+        *itertools.product(HALVES, ("float64", "float32", *HALVES, "int64", "uint64", "int8")),
+        *itertools.product(HALVES, ("uint16", "bool")),
+    ],
+)
+def test_cast_of_half_precisions(source: str, target: str) -> None:
+    with np.errstate(all="ignore"):
+        if source in HALVES:
+            x = every_half(source)
+        elif source.startswith("float"):
+            x = np.concatenate([around_halves(), around_bfloat16()]).astype(source)
+        else:
+            x = values(np.random.default_rng(10), (4096,), source)
+        expected = elementwise.cast(x, dtype=np.dtype(target))
+    y = np.zeros(x.shape, target)
+    run_calls(convert.cast_calls(View.of(x), View.of(y)))
+    if target in HALVES or target.startswith("float"):
+        assert (np.signbit(y) == np.signbit(expected))[~np.isnan(expected)].all()
+        expected, y = expected.astype(np.float64), y.astype(np.float64)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_cast_of_half_precisions_in_any_layout() -> None:
+    x = bordered(values(np.random.default_rng(11), (2, 33, 5, 6), np.float32))
+    y = empty(x.shape, np.float16, nhwc)
+    assert_computes(convert.cast_calls(View.of(x), View.of(y)), y, x.astype(np.float16))
 
 
 def test_flip_sign() -> None:

@@ -73,12 +73,16 @@ def test_product_is_within_rounding(axes) -> None:
     np.testing.assert_allclose(y, wide, rtol=1e-7 * x.size)
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "int8"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+)
 @pytest.mark.parametrize("operation", [*OPERATIONS, "prod"])
 def test_integers(dtype: str, operation: str) -> None:
     x = values(np.random.default_rng(3), (4, 5, 6, 7), dtype)
-    if dtype == "int64":
-        x //= 1000
+    if dtype.endswith("64"):
+        x //= 1000  # numpy's mean of these would wrap
+    if operation in ("max", "min"):
+        x[0, 0, 0, 0], x[1, 1, 1, 1] = np.iinfo(dtype).max, np.iinfo(dtype).min
     for axes in ((1, 3), (0, 1, 2, 3)):
         expected = reference_of(operation, x, axes)
         y = np.zeros_like(expected)
@@ -102,14 +106,30 @@ def test_quantized_mean(axes, layout) -> None:
     assert_computes(calls, y, expected)
 
 
+@pytest.mark.parametrize(("operation", "expected"), [("max", False), ("min", True)])
+def test_bool(operation: Any, expected: bool) -> None:
+    x = np.array([[True, True], [False, False], [True, False]])
+    y = np.zeros(3, bool)
+    assert_computes(
+        reduce_calls(operation, View.of(x), View.of(y), (1,)),
+        y,
+        reference_of(operation, x, (1,)).reshape(3),
+    )
+    nothing = np.zeros((3, 0), bool)
+    run_calls(reduce_calls(operation, View.of(nothing), View.of(y), (1,)))
+    assert (y == expected).all()
+
+
 def with_ties_and_nan(dtype: str) -> np.ndarray:
     x = np.random.default_rng(5).integers(0, 5, (2, 33, 5, 7)).astype(dtype)
     if dtype == "float32":
         x[0, 3, 2, 1] = x[0, 6, 2, 1] = np.nan
+    if dtype == "uint64":
+        x[0, 3, 2, 1] = x[0, 6, 2, 1] = 2**64 - 1
     return x
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64", "uint16", "uint64"])
 @pytest.mark.parametrize("axis", [0, 1, 3])
 def test_argmax_and_argmin(dtype: str, axis: int) -> None:
     for layout in LAYOUTS:
@@ -124,7 +144,7 @@ def test_argmax_and_argmin(dtype: str, axis: int) -> None:
                 )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "uint64"])
 @pytest.mark.parametrize("axis", [1, 3])
 @pytest.mark.parametrize("largest", [False, True])
 @pytest.mark.parametrize("k", [1, 6])

@@ -153,6 +153,15 @@ def test_pow(run_onnx, base, exponent):
     np.testing.assert_allclose(result, run_onnx("Pow", [a, b]), rtol=1e-6)
 
 
+def test_integer_pow_wraps_and_its_inverse_truncates():
+    power = REFERENCE["pow"]
+    a = np.array([2, 3, -1, -1, 1, 7, 0, -2], np.int8)
+    b = np.array([8, 5, -3, -(2**62), -9, -1, -1, 7], np.int64)
+    assert power(a, b).tolist() == [0, -13, -1, 1, 1, 0, 127, -128]
+    assert power(np.array([3], np.uint64), np.array([2**63 + 1], np.uint64)).tolist() == [3]
+    assert power(np.array([2], np.int32), np.array([0.5], np.float32)).tolist() == [1]
+
+
 def test_prelu_and_where(run_onnx):
     x = X[:60].reshape(3, 4, 5)
     slope = RNG.random((4, 1), dtype=np.float32)

@@ -75,3 +75,19 @@ func.func @halo(%0 : memref<1x1x4x4xf32, #kernel.buffer<dense, halo = [1, 1, 1, 
   func.return
 }
 // CHECK: only nhwc buffers have a halo
+
+// -----
+
+func.func @element_type(%0 : memref<4xf16>) {
+  %1 = kernel.call "relu" (x = %0) : (memref<4xf16>) -> memref<4xf16>
+  func.return
+}
+// CHECK: nn.relu on float16 has no kernel; cast to float32
+
+// -----
+
+func.func @element_type_of_one_operand(%0 : memref<4xf32>, %1 : memref<4xf32>) {
+  %2 = kernel.call "where" (condition = %1, x = %0, y = %0) : (memref<4xf32>, memref<4xf32>, memref<4xf32>) -> memref<4xf32>
+  func.return
+}
+// CHECK: nn.where on float32 has no kernel; operand 'condition' can be bool
