@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def compile_model(model: Path, output: Path, images: int) -> dict[str, float]:
     compilation.run()
     compilation.write(output)
     marks.append(("write", time.perf_counter()))
-    return {name: end - start for (_, start), (name, end) in zip(marks, marks[1:], strict=False)}
+    return {name: end - start for (_, start), (name, end) in pairwise(marks)}
 
 
 def load_model(path: Path) -> dict[str, float]:

@@ -7,6 +7,7 @@
     cifar10/cifar10_train_first256_calib.npz         the same, for calibration
     mnist/mnist-8.onnx, t10k-{images-idx3,labels-idx1}-ubyte.gz
     imagenet/squeezenet1_1_fp32.onnx, {val250,calib100}_uint8_nhwc.npz
+    minilm/all_minilm_l6_v2_fp32.onnx                sentence embeddings, compared in float
 
 What is missing is skipped, and said so.
 """
@@ -104,6 +105,20 @@ WORKLOADS: dict[str, Callable[[Path], Workload]] = {
     "mnist": mnist,
     "squeezenet": squeezenet,
 }
+
+
+MINILM = "minilm/all_minilm_l6_v2_fp32.onnx"
+
+
+def minilm_feeds(batch: int = 4, length: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random tokens with masks of different lengths: enough to compare two runtimes."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(length // 4, length + 1, batch)
+    return {
+        "input_ids": random.integers(0, 30522, (batch, length)),
+        "attention_mask": (np.arange(length) < lengths[:, None]).astype(np.int64),
+        "token_type_ids": np.zeros((batch, length), np.int64),
+    }
 
 
 def sqnr(reference: np.ndarray, actual: np.ndarray) -> float:

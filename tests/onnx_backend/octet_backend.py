@@ -30,16 +30,16 @@ class OctetRep(BackendRep):
         initialized = {tensor.name for tensor in self.model.graph.initializer}
         names = [value.name for value in self.model.graph.input if value.name not in initialized]
         feeds = dict(zip(names, inputs, strict=True))
-        first_error: OctetError | None = None
+        refusal: OctetError | None = None
         for bound in ([], names[1:], names):
             try:
                 outputs = self._run_with(feeds, bound)
             except OctetError as error:
-                first_error = first_error or error
+                refusal = error
                 continue
             return [outputs[value.name] for value in self.model.graph.output]
-        assert first_error is not None
-        raise first_error
+        assert refusal is not None
+        raise refusal
 
     def _run_with(self, feeds: dict[str, np.ndarray], bound: list[str]) -> dict[str, np.ndarray]:
         constants = {name: np.asarray(feeds[name]) for name in bound}

@@ -221,8 +221,9 @@ def test_cast_of_half_precisions(source: str, target: str) -> None:
     y = np.zeros(x.shape, target)
     run_calls(convert.cast_calls(View.of(x), View.of(y)))
     if target in HALVES or target.startswith("float"):
+        with np.errstate(invalid="ignore"):  # numpy minds signalling NaNs
+            expected, y = expected.astype(np.float64), y.astype(np.float64)
         assert (np.signbit(y) == np.signbit(expected))[~np.isnan(expected)].all()
-        expected, y = expected.astype(np.float64), y.astype(np.float64)
     np.testing.assert_array_equal(y, expected)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.executor import run_calls
 from runtime.kernels.abi import View
 from runtime.kernels.quantized_elementwise import Quantization
-from runtime.kernels.reduction import quantized_mean_calls, reduce_calls
+from runtime.kernels.reduction import Operation, quantized_mean_calls, reduce_calls
 from runtime.kernels.selection import arg_calls, topk_calls
 from runtime.reference import reduction
 from runtime.reference.integer import means
@@ -107,7 +107,7 @@ def test_quantized_mean(axes, layout) -> None:
 
 
 @pytest.mark.parametrize(("operation", "expected"), [("max", False), ("min", True)])
-def test_bool(operation: Any, expected: bool) -> None:
+def test_bool(operation: Operation, expected: bool) -> None:
     x = np.array([[True, True], [False, False], [True, False]])
     y = np.zeros(3, bool)
     assert_computes(
