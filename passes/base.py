@@ -91,4 +91,6 @@ class _Counted(RewritePattern):
         self.owner.count(self.ctx, name)
         self.budget.left -= 1
         if self.budget.left < 0:
-            raise OctetError(f"pass {self.owner.name}: pattern {name} keeps rewriting its own output")
+            raise OctetError(
+                f"pass {self.owner.name}: pattern {name} keeps rewriting its own output"
+            )

@@ -78,9 +78,7 @@ class AssignLayout(OctetPass):
         if isinstance(op, TransposeOp):
             permutation = op.permutation.get_values()
             from_dense = layout_name(op.x) == "dense"
-            return (
-                "nhwc" if from_dense and permutation == TO_CHANNELS_FIRST[rank] else "dense"
-            )
+            return "nhwc" if from_dense and permutation == TO_CHANNELS_FIRST[rank] else "dense"
         same_rank = [value for value in op.operands if len(shape_of(value)) == rank]
         if any(layout_name(value) == "nhwc" for value in same_rank):
             return "nhwc"

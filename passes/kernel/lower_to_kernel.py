@@ -223,9 +223,7 @@ class _Lowering:
             source = self._copy(source, BufferAttr("dense"))
         shape = shape_of(op.result)
         type = buffer_type(buffer_element(source), shape, BufferAttr("dense"))
-        view = ViewOp(
-            operands=[[source]], result_types=[[type]], properties={"shape": op.shape}
-        )
+        view = ViewOp(operands=[[source]], result_types=[[type]], properties={"shape": op.shape})
         self.values[op.result] = self._with_halo(op.result, self._add(view)[0])
 
     def _with_halo(self, old: SSAValue, new: SSAValue) -> SSAValue:

@@ -14,13 +14,16 @@ from onnx.backend.base import Backend, BackendRep
 import compiler
 from dialects.errors import OctetError
 
+TAKE_ONLY_SHAPES = {"ConstantOfShape"}
+"""Operators whose first operand has to be a constant, too."""
+
 
 class OctetRep(BackendRep):
     """A model, compiled when its inputs are known.
 
     Octet wants shapes, axes and weights as constants, while the node tests pass everything as an
-    input. So inputs are bound as constants as far as compiling needs it: none, all but the
-    first, or all.
+    input. So where compiling needs it, all inputs but the first are bound as constants. The first
+    stays an input, so that kernels compute the result and not constant folding.
     """
 
     def __init__(self, model: onnx.ModelProto):
@@ -31,7 +34,8 @@ class OctetRep(BackendRep):
         names = [value.name for value in self.model.graph.input if value.name not in initialized]
         feeds = dict(zip(names, inputs, strict=True))
         refusal: OctetError | None = None
-        for bound in ([], names[1:], names):
+        only_a_shape = {node.op_type for node in self.model.graph.node} <= TAKE_ONLY_SHAPES
+        for bound in ([], names if only_a_shape else names[1:]):
             try:
                 outputs = self._run_with(feeds, bound)
             except OctetError as error:

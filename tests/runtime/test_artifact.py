@@ -94,7 +94,8 @@ def test_an_unsound_memory_plan_is_refused(artifact: Path) -> None:
 
     contents = entries(artifact)
     text = contents[PROGRAM].decode()
-    assert "at = 0>" in text and "at = 256>" in text
+    assert "at = 0>" in text
+    assert "at = 256>" in text
     contents[PROGRAM] = text.replace("at = 256>", "at = 64>").encode()
     manifest = json.loads(contents[MANIFEST])
     manifest["sha256"][PROGRAM] = hashlib.sha256(contents[PROGRAM]).hexdigest()
@@ -106,7 +107,7 @@ def test_an_unsound_memory_plan_is_refused(artifact: Path) -> None:
 
 def test_truncated(artifact: Path) -> None:
     artifact.write_bytes(artifact.read_bytes()[:-40])
-    with pytest.raises(OctetError, match="not a valid .octet file"):
+    with pytest.raises(OctetError, match=r"not a valid \.octet file"):
         Program.load(artifact)
 
 

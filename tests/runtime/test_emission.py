@@ -326,33 +326,45 @@ def test_normalizations() -> None:
     )
 
 
+def window(
+    kernel: list[int], strides: list[int], pads: list[int], dilations: list[int], ceil_mode: bool
+) -> dict[str, Any]:
+    return {
+        "kernel": kernel,
+        "strides": strides,
+        "pads": pads,
+        "dilations": dilations,
+        "ceil_mode": ceil_mode,
+    }
+
+
 WINDOWS = [
-    {"kernel": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0], "dilations": [1, 1], "ceil_mode": False},
-    {"kernel": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1], "dilations": [1, 1], "ceil_mode": True},
-    {"kernel": [2, 2], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [2, 3], "ceil_mode": False},
-]  # fmt: skip
+    window([2, 2], [2, 2], [0, 0, 0, 0], [1, 1], ceil_mode=False),
+    window([3, 2], [2, 1], [1, 0, 1, 1], [1, 1], ceil_mode=True),
+    window([2, 2], [1, 1], [0, 0, 0, 0], [2, 3], ceil_mode=False),
+]
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-def test_pools(window: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", WINDOWS)
+def test_pools(options: dict[str, Any]) -> None:
     x = normal(2, 5, 9, 8)
-    check([x], lambda _c, v, add: add(pooling.MaxPoolOp.make(v[0], **window)))
+    check([x], lambda _c, v, add: add(pooling.MaxPoolOp.make(v[0], **options)))
     for include in (False, True):
         check(
             [x],
             lambda _c, v, add, include=include: add(
-                pooling.AvgPoolOp.make(v[0], **window, count_include_pad=include)
+                pooling.AvgPoolOp.make(v[0], **options, count_include_pad=include)
             ),
             1e-6,
         )
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-def test_integer_average_pool(window: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", WINDOWS)
+def test_integer_average_pool(options: dict[str, Any]) -> None:
     def build(_c: Any, v: list[SSAValue], add: Any) -> SSAValue:
         q = add(QuantizeCastOp(v[0], TensorType(S8, (2, 5, 9, 8))))
         y = add(
-            pooling.AvgPoolOp.make(q, **window, count_include_pad=True, result_elements=[U8_OTHER])
+            pooling.AvgPoolOp.make(q, **options, count_include_pad=True, result_elements=[U8_OTHER])
         )
         return add(DequantizeCastOp(y, TensorType(f32, y.type.get_shape())))
 

@@ -19,19 +19,29 @@ from runtime.kernels.isa import host_isas
 from runtime.program import Program
 from runtime.reference.evaluate import evaluate
 
-SOURCE = """
-func.func @main(%x : tensor<1x3x8x8xf32> {nn.name = "image"})
-    -> (tensor<1x64xf32> {nn.name = "features"}, tensor<1x4x4x4xui8> {nn.name = "stored"}) {
-  %w = nn.constant <value = #nn.weight<"WEIGHT">> : () -> tensor<4x3x3x3x!quant.uniform<i8:f32:0, {0.5, 0.25, 0.125, 0.375}>>
-  %b = nn.constant <value = #nn.weight<"BIAS">> : () -> tensor<4x!quant.uniform<i32:f32:0, {0.05, 0.025, 0.0125, 0.0375}>>
-  %q = quant.qcast %x : tensor<1x3x8x8xf32> -> tensor<1x3x8x8x!quant.uniform<i8:f32, 0.1:-5>>
-  %y = nn.conv %q, %w, bias = %b <strides = [2, 2], pads = [1, 1, 1, 1], dilations = [1, 1], groups = 1, activation = #nn.activation<relu>> {layer = "c"} : (tensor<1x3x8x8x!quant.uniform<i8:f32, 0.1:-5>>, tensor<4x3x3x3x!quant.uniform<i8:f32:0, {0.5, 0.25, 0.125, 0.375}>>, tensor<4x!quant.uniform<i32:f32:0, {0.05, 0.025, 0.0125, 0.0375}>>) -> tensor<1x4x4x4x!quant.uniform<u8:f32, 0.7:9>>
-  %s = quant.scast %y : tensor<1x4x4x4x!quant.uniform<u8:f32, 0.7:9>> -> tensor<1x4x4x4xui8>
-  %d = quant.dcast %y : tensor<1x4x4x4x!quant.uniform<u8:f32, 0.7:9>> -> tensor<1x4x4x4xf32>
+INPUT = "tensor<1x3x8x8x!quant.uniform<i8:f32, 0.1:-5>>"
+WEIGHTS = "tensor<4x3x3x3x!quant.uniform<i8:f32:0, {0.5, 0.25, 0.125, 0.375}>>"
+BIAS = "tensor<4x!quant.uniform<i32:f32:0, {0.05, 0.025, 0.0125, 0.0375}>>"
+RESULT = "tensor<1x4x4x4x!quant.uniform<u8:f32, 0.7:9>>"
+WINDOW = "dilations = [1, 1], groups = 1, pads = [1, 1, 1, 1], strides = [2, 2]"
+
+
+def source_text(weight: str, bias: str) -> str:
+    """A signed input, a convolution with ReLU, and its result as floats and as raw integers."""
+    return f"""
+func.func @main(%x : tensor<1x3x8x8xf32> {{nn.name = "image"}})
+    -> (tensor<1x64xf32> {{nn.name = "features"}}, tensor<1x4x4x4xui8> {{nn.name = "stored"}}) {{
+  %w = nn.constant <value = #nn.weight<"{weight}">> : () -> {WEIGHTS}
+  %b = nn.constant <value = #nn.weight<"{bias}">> : () -> {BIAS}
+  %q = quant.qcast %x : tensor<1x3x8x8xf32> -> {INPUT}
+  %y = nn.conv %q, %w, bias = %b <{WINDOW}, activation = #nn.activation<relu>> {{layer = "c"}}
+      : ({INPUT}, {WEIGHTS}, {BIAS}) -> {RESULT}
+  %s = quant.scast %y : {RESULT} -> tensor<1x4x4x4xui8>
+  %d = quant.dcast %y : {RESULT} -> tensor<1x4x4x4xf32>
   %e = nn.add %d, %d : (tensor<1x4x4x4xf32>, tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
   %r = nn.reshape %e <shape = [-2, -1]> : (tensor<1x4x4x4xf32>) -> tensor<1x64xf32>
   func.return %r, %s : tensor<1x64xf32>, tensor<1x4x4x4xui8>
-}
+}}
 """
 
 
@@ -39,7 +49,7 @@ def source_module(ctx: OctetContext) -> ModuleOp:
     rng = np.random.default_rng(1)
     weight = rng.integers(-128, 128, (4, 3, 3, 3)).astype(np.int8)
     bias = rng.integers(-5000, 5000, 4).astype(np.int32)
-    text = SOURCE.replace("WEIGHT", ctx.weights.add(weight)).replace("BIAS", ctx.weights.add(bias))
+    text = source_text(ctx.weights.add(weight), ctx.weights.add(bias))
     module = Parser(ctx, text).parse_module()
     module.verify()
     return module

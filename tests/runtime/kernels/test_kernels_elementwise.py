@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,10 +155,12 @@ def test_float_binary(operation: str, layout: str) -> None:
     assert_computes(binary_calls(operation, View.of(a), View.of(b), View.of(y)), y, expected)
 
 
-@pytest.mark.parametrize(
-    "operation", ["add", "sub", "mul", "div", "mod", "min", "max", "pow", "less"]
-)
-@pytest.mark.parametrize("dtype", SIGNED + UNSIGNED)
+INTEGER_BINARY = ["add", "sub", "mul", "div", "mod", "min", "max", "pow", "less"]
+DIVISIONS = itertools.product(("div", "mod"), SIGNED + UNSIGNED)
+AT_BOTH_ENDS = itertools.product(INTEGER_BINARY, ("int8", "int64", "uint16", "uint64"))
+
+
+@pytest.mark.parametrize(("operation", "dtype"), sorted({*DIVISIONS, *AT_BOTH_ENDS}))
 def test_integer_binary(operation: str, dtype: str) -> None:
     rng = np.random.default_rng(2)
     a, b = all_widths(rng, (20, 30), dtype), rng.permutation(all_widths(rng, (30,), dtype))
@@ -168,8 +172,8 @@ def test_integer_binary(operation: str, dtype: str) -> None:
     assert_computes(binary_calls(operation, View.of(a), View.of(b), View.of(y)), y, expected)
 
 
-@pytest.mark.parametrize("exponent", ["int64", "uint64", "uint8", "float32"])
-@pytest.mark.parametrize("base", ["int8", "int64", "uint32", "uint64", "float32"])
+@pytest.mark.parametrize("exponent", ["int64", "uint64", "float32"])
+@pytest.mark.parametrize("base", ["int8", "uint32", "uint64", "float32"])
 def test_pow_of_mixed_types(base: str, exponent: str) -> None:
     rng = np.random.default_rng(7)
     few = np.arange(-3, 4).astype(base)  # wraps where unsigned

@@ -73,9 +73,7 @@ def test_product_is_within_rounding(axes) -> None:
     np.testing.assert_allclose(y, wide, rtol=1e-7 * x.size)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-)
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint16", "uint64"])
 @pytest.mark.parametrize("operation", [*OPERATIONS, "prod"])
 def test_integers(dtype: str, operation: str) -> None:
     x = values(np.random.default_rng(3), (4, 5, 6, 7), dtype)
@@ -129,7 +127,7 @@ def with_ties_and_nan(dtype: str) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64", "uint16", "uint64"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "uint64"])
 @pytest.mark.parametrize("axis", [0, 1, 3])
 def test_argmax_and_argmin(dtype: str, axis: int) -> None:
     for layout in LAYOUTS:

@@ -52,7 +52,7 @@ def test_buffers_that_never_meet_share_memory() -> None:
 
 def test_overlap_is_found() -> None:
     pair = [Buffer("a", 100, 0, 2), Buffer("b", 100, 2, 3)]
-    with pytest.raises(OctetError, match="buffers (a and b|b and a) are alive"):
+    with pytest.raises(OctetError, match=r"buffers (a and b|b and a) are alive"):
         check(pair, [0, ALIGNMENT], 1000)
 
 
