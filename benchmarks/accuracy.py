@@ -4,10 +4,10 @@
     python benchmarks/accuracy.py MODELS resnet8    one of them
     python benchmarks/accuracy.py MODELS --bits     also check int8 bits against the reference
 
-Columns: top-1 accuracy in percent; agreement = same top-1 as float onnxruntime; SQNR of the
-int8 outputs against float; float error = greatest difference to onnxruntime relative to the
-greatest output. Rows "QDQ" run the given quantized model, beside onnxruntime on the same file;
-"same" is the share of its outputs that are bit-identical.
+Columns: top-1 accuracy in percent; float error = greatest difference to onnxruntime relative to
+the greatest output; agreement = same top-1 as float onnxruntime; SQNR of the int8 outputs against
+float; us = latency of one image on one thread. Rows "QDQ" run the given quantized model, beside
+onnxruntime on the same file; "same" is the share of its outputs that are bit-identical.
 """
 
 from __future__ import annotations
@@ -84,6 +84,11 @@ def bits(work: Workload, program: Program, samples: int = 4) -> str:
     return ", ".join(verdicts)
 
 
+def latency(program: Program, work: Workload) -> str:
+    """Median microseconds of one image on one thread."""
+    return f"{1e6 * float(np.median(program.benchmark({work.input: work.x[:1]}))):.0f}"
+
+
 def minilm_error(model: Path) -> float:
     """Greatest difference of float outputs to onnxruntime, relative to the greatest output."""
     feeds = minilm_feeds()
@@ -103,7 +108,18 @@ def main() -> int:
     parser.add_argument("--bits", action="store_true", help="compare int8 bits with the reference")
     parser.add_argument("--calibration-method", default="min-max")
     args = parser.parse_args()
-    table = Table("model", "n", "float ORT", "float", "float error", "int8", "agreement", "SQNR dB")
+    table = Table(
+        "model",
+        "n",
+        "float ORT",
+        "float",
+        "float error",
+        "int8",
+        "agreement",
+        "SQNR dB",
+        "float us",
+        "int8 us",
+    )
     quantized = Table("QDQ model", "n", "ORT", "Octet", "agreement", "same")
     for name in args.only or WORKLOADS:
         try:
@@ -130,6 +146,8 @@ def main() -> int:
             f"{top1(int8_outputs, work.y):.2f}",
             f"{agreement(reference, int8_outputs):.1f}",
             f"{sqnr(reference, int8_outputs):.1f}",
+            latency(float_program, work),
+            latency(int8_program, work),
         )
         if args.bits:
             err.print(f"{work.name}: {bits(work, int8_program)}")
@@ -151,7 +169,7 @@ def main() -> int:
             )
     if not args.only and (args.models / MINILM).exists():
         error = minilm_error(args.models / MINILM)
-        table.add_row("MiniLM", "4", "", "", f"{error:.1e}", "", "", "")
+        table.add_row("MiniLM", "4", "", "", f"{error:.1e}", "", "", "", "", "")
     console = Console()
     console.print(table)
     if quantized.row_count:

@@ -32,21 +32,21 @@ PASSES: dict[str, tuple[str, str]] = {
     ),
     "sink-transposes": ("passes.simplify.sink_transposes", "SinkTransposesPass"),
     # calibrate
-    "calibrate": ("passes.calibrate.calibrate", "Calibrate"),
+    "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
-    "place-precision": ("passes.placement.place_precision", "PlacePrecision"),
+    "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
     # quantize
-    "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdq"),
-    "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdq"),
-    "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdq"),
-    "unify-scales": ("passes.quantize.unify_scales", "UnifyScales"),
+    "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
+    "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
+    "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
+    "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
     # integer
-    "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTable"),
-    "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOps"),
+    "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTablePass"),
+    "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
-    "assign-layout": ("passes.kernel.assign_layout", "AssignLayout"),
-    "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernel"),
-    "plan-memory": ("passes.kernel.plan_memory", "PlanMemory"),
+    "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
+    "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),
+    "plan-memory": ("passes.kernel.plan_memory", "PlanMemoryPass"),
 }
 """Pass name -> (module, class). A module is imported when its pass is first asked for."""
 

@@ -36,7 +36,7 @@ from runtime.reference.evaluate import evaluate
 
 
 @dataclass(frozen=True)
-class Calibrate(OctetPass):
+class CalibratePass(OctetPass):
     """Measure the range of every float value on calibration data.
 
     Before:

@@ -150,7 +150,7 @@ def describe(lookup: LookupOp, chain: list[NnOp]) -> None:
 
 
 @dataclass(frozen=True)
-class FuseLookupTable(OctetPass):
+class FuseLookupTablePass(OctetPass):
     """Makes chains of unary ops between 8-bit values one 256-entry table.
 
     Before:

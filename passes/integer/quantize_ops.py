@@ -304,7 +304,7 @@ def mean_fits(op: ReduceMeanOp) -> bool:
 
 
 @dataclass(frozen=True)
-class QuantizeOps(OctetPass):
+class QuantizeOpsPass(OctetPass):
     """Makes int8 ops between dequantizes and quantizes work on the integers.
 
     Before:

@@ -43,7 +43,7 @@ def required_layout(op: Operation) -> str:
 
 
 @dataclass(frozen=True)
-class AssignLayout(OctetPass):
+class AssignLayoutPass(OctetPass):
     """Chooses nhwc or dense for every tensor of three or four dimensions.
 
     Convolutions and pools work channels-last; ops that take any strides follow their operands,

@@ -56,7 +56,7 @@ unsigned activations, and one signedness halves the kernels."""
 
 
 @dataclass(frozen=True)
-class LowerToKernel(OctetPass):
+class LowerToKernelPass(OctetPass):
     """Turns every tensor op into one kernel call on buffers, and tensors into buffers.
 
     - Layouts follow `assign-layout`; a "copy" is inserted where a kernel needs another one.

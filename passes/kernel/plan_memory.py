@@ -12,7 +12,7 @@ from runtime.planning.memory import plan_memory
 
 
 @dataclass(frozen=True)
-class PlanMemory(OctetPass):
+class PlanMemoryPass(OctetPass):
     """Gives every buffer a byte offset in one arena, shared by buffers that never live together.
 
     The placement is proved (no overlap of live buffers, all inside the arena) before it is

@@ -29,7 +29,7 @@ from passes.placement.selectors import near, select
 
 
 @dataclass(frozen=True)
-class PlacePrecision(OctetPass):
+class PlacePrecisionPass(OctetPass):
     """Choose the precision of every op and write down why.
 
     Before:
@@ -111,7 +111,7 @@ class Policy:
     wishes: dict[NnOp, Wish]
 
     @classmethod
-    def of(cls, options: PlacePrecision, ops: Sequence[NnOp], target: Target | None) -> Policy:
+    def of(cls, options: PlacePrecisionPass, ops: Sequence[NnOp], target: Target | None) -> Policy:
         """Raises OctetError for a selector or an op type that matches nothing."""
         wishes = {op: default_wish(options, op, target) for op in ops}
         if options.op_types is not None:
@@ -132,7 +132,7 @@ class Policy:
         return cls(wishes)
 
 
-def default_wish(options: PlacePrecision, op: NnOp, target: Target | None) -> Wish:
+def default_wish(options: PlacePrecisionPass, op: NnOp, target: Target | None) -> Wish:
     """What the default rule says about `op`."""
     if options.precision == "f32":
         return Wish(False, "default: precision=f32", named=True)

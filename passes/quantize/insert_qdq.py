@@ -50,7 +50,7 @@ MOST_WIDENING = 4.0
 
 
 @dataclass(frozen=True)
-class InsertQdq(OctetPass):
+class InsertQdqPass(OctetPass):
     """Wrap int8 ops in quantize/dequantize pairs, one per value.
 
     Before:

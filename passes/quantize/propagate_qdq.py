@@ -175,7 +175,7 @@ def on_stored(op: NnOp, operands: Sequence[SSAValue], element: UniformQuantizedT
 
 
 @dataclass(frozen=True)
-class PropagateQdq(OctetPass):
+class PropagateQdqPass(OctetPass):
     """Moves dequantizes down and quantizes up through ops that only move data.
 
     Before:

@@ -87,7 +87,7 @@ def drop_unused(module: ModuleOp) -> int:
 
 
 @dataclass(frozen=True)
-class SquashQdq(OctetPass):
+class SquashQdqPass(OctetPass):
     """Removes quantizes and dequantizes that undo or repeat one another.
 
     Before:

@@ -28,7 +28,7 @@ from passes.quantize.parameters import activation_element, union
 
 
 @dataclass(frozen=True)
-class UnifyScales(OctetPass):
+class UnifyScalesPass(OctetPass):
     """Choose one scale and zero point for the operands and the result of movement ops.
 
     Before:

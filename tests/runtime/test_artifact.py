@@ -12,9 +12,9 @@ from xdsl.parser import Parser
 
 from dialects.context import make_context
 from dialects.errors import OctetError
-from passes.kernel.assign_layout import AssignLayout
-from passes.kernel.lower_to_kernel import LowerToKernel
-from passes.kernel.plan_memory import PlanMemory
+from passes.kernel.assign_layout import AssignLayoutPass
+from passes.kernel.lower_to_kernel import LowerToKernelPass
+from passes.kernel.plan_memory import PlanMemoryPass
 from runtime.artifact import MANIFEST, PROGRAM, WEIGHTS
 from runtime.program import Program
 
@@ -33,7 +33,7 @@ def artifact(tmp_path: Path) -> Path:
     ctx = make_context()
     digest = ctx.weights.add(np.arange(40, dtype=np.float32))
     module = Parser(ctx, SOURCE.replace("CONSTANT", digest)).parse_module()
-    for step in (AssignLayout(), LowerToKernel(), PlanMemory()):
+    for step in (AssignLayoutPass(), LowerToKernelPass(), PlanMemoryPass()):
         step.apply(ctx, module)
     path = tmp_path / "p.octet"
     Program.from_module(module, ctx.weights, {"pipeline": "test"}).save(path)

@@ -12,7 +12,7 @@ from dialects.context import make_context
 from dialects.elements import bfloat16, element_of
 from dialects.errors import OctetError
 from dialects.nn import elementwise, linear, movement, reduction
-from passes.kernel.lower_to_kernel import LowerToKernel
+from passes.kernel.lower_to_kernel import LowerToKernelPass
 from tests.runtime.test_emission import RESIZE, check, normal, program_module
 
 UNSIGNED = [np.uint16, np.uint32, np.uint64]
@@ -84,7 +84,7 @@ def test_arithmetic_on_other_floats_is_refused(op: Any, options: Any, dtype: np.
 
     module = program_module(ctx, [x, x], build)
     with pytest.raises(OctetError) as error:
-        LowerToKernel().apply(ctx, module)
+        LowerToKernelPass().apply(ctx, module)
     assert str(error.value) == f"here: {op.name} on {dtype.name} has no kernel; cast to float32"
 
 
@@ -95,7 +95,7 @@ def test_the_error_names_the_operand_that_does_not_fit() -> None:
         ctx, [where, x], lambda _c, v, add: add(elementwise.WhereOp.make(v[0], v[1], v[1]))
     )
     with pytest.raises(OctetError, match="on float32 has no kernel; operand 'condition' can be bo"):
-        LowerToKernel().apply(ctx, module)
+        LowerToKernelPass().apply(ctx, module)
 
 
 @pytest.mark.parametrize("mode", ["linear", "cubic"])

@@ -18,9 +18,9 @@ from dialects.nn import elementwise, integer, linear, movement, normalization, p
 from dialects.nn.attributes import RELU, ActivationAttr, WeightAttr
 from dialects.nn.constant import ConstantOp
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
-from passes.kernel.assign_layout import AssignLayout
-from passes.kernel.lower_to_kernel import LowerToKernel
-from passes.kernel.plan_memory import PlanMemory
+from passes.kernel.assign_layout import AssignLayoutPass
+from passes.kernel.lower_to_kernel import LowerToKernelPass
+from passes.kernel.plan_memory import PlanMemoryPass
 from runtime.kernels.isa import host_isas
 from runtime.program import Program
 from runtime.reference.evaluate import evaluate
@@ -66,7 +66,7 @@ def check(feeds: list[np.ndarray], build: Build, tolerance: float = 0.0) -> None
     named = {f"arg{index}": feed for index, feed in enumerate(feeds)}
     expected = evaluate(source, named, ctx.weights)
     lowered = source.clone()
-    for step in (AssignLayout(), LowerToKernel(), PlanMemory()):
+    for step in (AssignLayoutPass(), LowerToKernelPass(), PlanMemoryPass()):
         step.apply(ctx, lowered)
         lowered.verify()
     for isa in host_isas():

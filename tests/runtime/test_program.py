@@ -12,9 +12,9 @@ from xdsl.parser import Parser
 from dialects.context import OctetContext, make_context
 from dialects.errors import OctetError
 from dialects.program import FIXED_SHAPE
-from passes.kernel.assign_layout import AssignLayout
-from passes.kernel.lower_to_kernel import LowerToKernel
-from passes.kernel.plan_memory import PlanMemory
+from passes.kernel.assign_layout import AssignLayoutPass
+from passes.kernel.lower_to_kernel import LowerToKernelPass
+from passes.kernel.plan_memory import PlanMemoryPass
 from runtime.kernels.isa import host_isas
 from runtime.program import Program
 from runtime.reference.evaluate import evaluate
@@ -57,7 +57,7 @@ def source_module(ctx: OctetContext) -> ModuleOp:
 
 def compiled(ctx: OctetContext) -> ModuleOp:
     module = source_module(ctx)
-    for step in (AssignLayout(), LowerToKernel(), PlanMemory()):
+    for step in (AssignLayoutPass(), LowerToKernelPass(), PlanMemoryPass()):
         step.apply(ctx, module)
         module.verify()
     return module

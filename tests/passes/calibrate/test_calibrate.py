@@ -12,7 +12,7 @@ from dialects.errors import OctetError
 from dialects.nn.elementwise import AddOp, GreaterOp, LogOp, WhereOp
 from dialects.program import range_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
-from passes.calibrate.calibrate import Calibrate
+from passes.calibrate.calibrate import CalibratePass
 
 Build = Callable[..., Any]
 
@@ -26,7 +26,7 @@ def test_ranges_are_the_extremes_of_all_batches(network: Build) -> None:
     net = small(network)
     batches = [net.noise(seed) for seed in range(3)]
     net.calibrate_on(batches)
-    net.apply(Calibrate())
+    net.apply(CalibratePass())
     everything = np.concatenate(batches)
     assert range_of(net.x) == (float(everything.min()), float(everything.max()))
     (expected,) = net.run(everything)
@@ -37,9 +37,9 @@ def test_ranges_are_the_extremes_of_all_batches(network: Build) -> None:
 def test_runs_twice_alike_and_changes_no_result(network: Build, method: Any) -> None:
     net = small(network)
     before = net.run()
-    net.apply(Calibrate(method=method))
+    net.apply(CalibratePass(method=method))
     text = net.text()
-    net.apply(Calibrate(method=method))
+    net.apply(CalibratePass(method=method))
     assert net.text() == text
     assert np.array_equal(before[0], net.run()[0])
 
@@ -52,7 +52,7 @@ def test_constants_and_values_the_model_quantizes_get_no_range(network: Build) -
     back = DequantizeCastOp(cast.result, TensorType(f32, [1, 3, 4, 4]))
     net.block.add_ops([cast, back])
     z = net.conv(back.result, 3, 3, "head")
-    net.outputs(z).apply(Calibrate())
+    net.outputs(z).apply(CalibratePass())
     assert range_of(y) is None
     assert range_of(z) is not None
     assert not [op for op in net.block.ops if op.name == "nn.constant" and op.range]
@@ -78,14 +78,14 @@ def test_wrong_data_is_named(network: Build, feeds: list[Any], message: str) -> 
     net = small(network)
     net.ctx.calibration_data = lambda: iter(feeds)
     with pytest.raises(OctetError, match=message):
-        net.apply(Calibrate())
+        net.apply(CalibratePass())
 
 
 def test_no_data(network: Build) -> None:
     net = small(network)
     net.ctx.calibration_data = None
     with pytest.raises(OctetError, match="no calibration data was given"):
-        net.apply(Calibrate())
+        net.apply(CalibratePass())
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -95,7 +95,7 @@ def test_a_layer_that_leaves_the_reals_is_named(network: Build, value: float, wh
     net.outputs(net.op(LogOp, net.x, layer="logarithm"))
     net.calibrate_on([np.full((1, 2), value, np.float32)])
     with pytest.raises(OctetError, match=f"layer 'logarithm' gives {what} on calibration batch 0"):
-        net.apply(Calibrate())
+        net.apply(CalibratePass())
 
 
 def test_an_inherited_infinity_is_no_error_but_gets_no_range(network: Build) -> None:
@@ -105,7 +105,7 @@ def test_an_inherited_infinity_is_no_error_but_gets_no_range(network: Build) -> 
     shifted = net.op(AddOp, masked, net.x, layer="add")
     net.outputs(shifted)
     net.calibrate_on([np.array([[1.0, -1.0]], np.float32)])
-    net.apply(Calibrate())
+    net.apply(CalibratePass())
     assert range_of(net.x) == (-1.0, 1.0)
     assert range_of(masked) is None
     assert range_of(shifted) is None
@@ -114,4 +114,4 @@ def test_an_inherited_infinity_is_no_error_but_gets_no_range(network: Build) -> 
 @pytest.mark.parametrize("options", [{"percentile": 0}, {"momentum": 1.0}, {"bins": 2}])
 def test_options_out_of_range(network: Build, options: Any) -> None:
     with pytest.raises(OctetError, match=next(iter(options))):
-        small(network).apply(Calibrate(**options))
+        small(network).apply(CalibratePass(**options))

@@ -16,30 +16,30 @@ from dialects.nn.normalization import SoftmaxOp
 from dialects.nn.pooling import AvgPoolOp, MaxPoolOp
 from dialects.nn.reduction import ReduceMeanOp
 from passes.base import OctetPass
-from passes.calibrate.calibrate import Calibrate
-from passes.integer.fuse_lookup_table import FuseLookupTable
-from passes.integer.quantize_ops import QuantizeOps
-from passes.placement.place_precision import PlacePrecision
-from passes.quantize.insert_qdq import InsertQdq
-from passes.quantize.propagate_qdq import PropagateQdq
-from passes.quantize.squash_qdq import SquashQdq
-from passes.quantize.unify_scales import UnifyScales
+from passes.calibrate.calibrate import CalibratePass
+from passes.integer.fuse_lookup_table import FuseLookupTablePass
+from passes.integer.quantize_ops import QuantizeOpsPass
+from passes.placement.place_precision import PlacePrecisionPass
+from passes.quantize.insert_qdq import InsertQdqPass
+from passes.quantize.propagate_qdq import PropagateQdqPass
+from passes.quantize.squash_qdq import SquashQdqPass
+from passes.quantize.unify_scales import UnifyScalesPass
 
 Build = Callable[..., Any]
 
 
 def pipeline(**insert: Any) -> list[OctetPass]:
     return [
-        Calibrate(),
-        PlacePrecision(),
-        InsertQdq(**insert),
-        UnifyScales(),
-        PropagateQdq(),
-        SquashQdq(),
-        QuantizeOps(),
-        FuseLookupTable(),
-        PropagateQdq(),
-        SquashQdq(),
+        CalibratePass(),
+        PlacePrecisionPass(),
+        InsertQdqPass(**insert),
+        UnifyScalesPass(),
+        PropagateQdqPass(),
+        SquashQdqPass(),
+        QuantizeOpsPass(),
+        FuseLookupTablePass(),
+        PropagateQdqPass(),
+        SquashQdqPass(),
     ]
 
 
@@ -142,7 +142,7 @@ def test_quantize_ops_is_one_step_from_fake_quantization(network: Build) -> None
     net.outputs(net.conv(stem, 8, 3, "body", residual=net.conv(stem, 8, 1, "skip")))
     net.apply(*pipeline(float_results=False)[:6])
     before = net.run()[0]
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     element = net.layers()["body"].results[0].type.element_type
     (step,) = element.scales.get_values()
     difference = np.abs(before - net.run()[0]) / step

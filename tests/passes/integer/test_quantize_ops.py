@@ -17,8 +17,8 @@ from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import ClipOp, ReluOp
 from dialects.nn.linear import ConvOp
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
-from passes.integer.fuse_lookup_table import FuseLookupTable
-from passes.integer.quantize_ops import QuantizeOps
+from passes.integer.fuse_lookup_table import FuseLookupTablePass
+from passes.integer.quantize_ops import QuantizeOpsPass
 
 Build = Callable[..., Any]
 X = UniformQuantizedType(ui8, f32, [0.5], [7])
@@ -72,7 +72,7 @@ def test_a_bias_at_the_scale_of_the_sums_is_taken_as_it_is(network: Build) -> No
     net = network([1, 2, 4, 4])
     net.outputs(pair(net, conv(net, w_type(0.25, 0.5), b_type(0.125, 0.25)), Y))
     before = net.run()
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     op = net.layers()["conv"]
     assert op.bias.type.element_type == b_type(0.125, 0.25)
     assert op.bias.owner.array(net.ctx.weights).tolist() == [5, 5]
@@ -83,7 +83,7 @@ def test_a_bias_at_another_scale_is_rescaled(network: Build) -> None:
     net = network([1, 2, 4, 4])
     net.outputs(pair(net, conv(net, w_type(0.25, 0.5), b_type(1.0)), Y))
     before = net.run()
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     op = net.layers()["conv"]
     assert op.bias.owner.array(net.ctx.weights).tolist() == [40, 20]
     assert np.array_equal(before[0], net.run()[0])
@@ -104,7 +104,7 @@ def test_an_op_that_cannot_says_why_and_stays_float(
     net = network([1, 2, 4, 4])
     net.outputs(pair(net, conv(net, weight, bias, steps=steps), Y))
     before = net.run()
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     op = net.layers()["conv"]
     assert not op.is_int8
     assert reason in op.placed_by.data
@@ -116,7 +116,7 @@ def test_a_result_with_a_float_user_is_float(network: Build) -> None:
     y = conv(net, w_type(0.25, 0.5), b_type(1.0))
     net.outputs(y, pair(net, y, Y))
     before = net.run()
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     assert net.layers()["conv"].result.type.element_type == f32
     for want, got in zip(before, net.run(), strict=True):
         assert np.array_equal(want, got)
@@ -133,7 +133,7 @@ def test_a_clamp_between_equal_types_is_the_activation(network: Build, low: floa
     )
     net.outputs(pair(net, clamped, Y))
     before = net.run(50 * net.noise(1))
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     assert np.array_equal(before[0], net.run(50 * net.noise(1))[0])
     op = net.layers()["clamp"]
     assert op is net.layers()["conv"]
@@ -145,9 +145,9 @@ def test_a_clamp_of_a_value_that_others_use_is_a_table(network: Build) -> None:
     y = pair(net, conv(net, w_type(0.25, 0.5), b_type(1.0)), Y)
     net.outputs(pair(net, net.op(ReluOp, y, layer="clamp"), Y), y)
     before = net.run(50 * net.noise(1))
-    net.apply(QuantizeOps())
+    net.apply(QuantizeOpsPass())
     assert net.layers()["conv"].activation is None
-    net.apply(FuseLookupTable())
+    net.apply(FuseLookupTablePass())
     assert net.layers()["clamp"].mnemonic == "lookup"
     for want, got in zip(before, net.run(50 * net.noise(1)), strict=True):
         assert np.array_equal(want, got)

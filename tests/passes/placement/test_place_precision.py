@@ -13,8 +13,8 @@ from dialects.nn.movement import ReshapeOp
 from dialects.nn.normalization import SoftmaxOp
 from dialects.nn.pooling import MaxPoolOp
 from dialects.target import Int8Rule, Target
-from passes.calibrate.calibrate import Calibrate
-from passes.placement.place_precision import PlacePrecision
+from passes.calibrate.calibrate import CalibratePass
+from passes.placement.place_precision import PlacePrecisionPass
 
 Build = Callable[..., Any]
 
@@ -27,7 +27,7 @@ def chain(network: Build) -> Any:
     x = net.pool(MaxPoolOp, x, "pool")
     x = net.conv(x, 4, 1, "second")
     net.outputs(net.op(SoftmaxOp, x, axis=1, layer="prob"))
-    return net.apply(Calibrate())
+    return net.apply(CalibratePass())
 
 
 def placed(net: Any) -> dict[str, str | None]:
@@ -38,7 +38,7 @@ def placed(net: Any) -> dict[str, str | None]:
 
 
 def test_default_rule(network: Build) -> None:
-    net = chain(network).apply(PlacePrecision())
+    net = chain(network).apply(PlacePrecisionPass())
     assert placed(net) == {
         "first": "int8", "act": "int8", "pool": None, "second": "int8", "prob": "f32",
     }  # fmt: skip
@@ -46,11 +46,13 @@ def test_default_rule(network: Build) -> None:
     assert reasons["first"] == "default: conv has int8 arithmetic"
     assert reasons["prob"] == "int8: softmax has no int8 form"
     text = net.text()
-    assert net.apply(PlacePrecision()).text() == text
+    assert net.apply(PlacePrecisionPass()).text() == text
 
 
 def test_last_match_wins(network: Build) -> None:
-    options = PlacePrecision(op_types=("conv",), include=("type:sigmoid",), exclude=("name:first",))
+    options = PlacePrecisionPass(
+        op_types=("conv",), include=("type:sigmoid",), exclude=("name:first",)
+    )
     net = chain(network).apply(options)
     assert placed(net)["first"] == "f32"
     assert placed(net)["second"] == "int8"
@@ -61,12 +63,12 @@ def test_last_match_wins(network: Build) -> None:
 
 
 def test_a_unary_op_needs_int8_on_both_sides(network: Build) -> None:
-    net = chain(network).apply(PlacePrecision(exclude=("name:second",)))
+    net = chain(network).apply(PlacePrecisionPass(exclude=("name:second",)))
     assert placed(net)["act"] == "f32"
     assert net.layers()["act"].placed_by.data == (
         "neighbours: no int8 op uses the result of sigmoid"
     )
-    net = chain(network).apply(PlacePrecision(exclude=("name:first",)))
+    net = chain(network).apply(PlacePrecisionPass(exclude=("name:first",)))
     assert net.layers()["act"].placed_by.data == (
         "neighbours: no operand of sigmoid comes from an int8 op"
     )
@@ -81,7 +83,7 @@ def test_islands_fall_from_both_ends(network: Build) -> None:
     x = net.dense(x, 4, "dense")
     for index in range(6, 12):
         x = net.op(SigmoidOp, x, layer=f"s{index}")
-    net.outputs(x).apply(Calibrate(), PlacePrecision())
+    net.outputs(x).apply(CalibratePass(), PlacePrecisionPass())
     assert {name for name, precision in placed(net).items() if precision == "int8"} == {"dense"}
 
 
@@ -91,7 +93,7 @@ def test_residual_addition_follows_the_convolutions(network: Build) -> None:
     b = net.conv(a, 4, 3, "b")
     c = net.op(AddOp, a, b, layer="inner")
     d = net.conv(c, 4, 1, "d")
-    net.outputs(net.op(AddOp, d, c, layer="last")).apply(Calibrate(), PlacePrecision())
+    net.outputs(net.op(AddOp, d, c, layer="last")).apply(CalibratePass(), PlacePrecisionPass())
     assert placed(net)["inner"] == "int8"
     assert placed(net)["last"] == "f32"
 
@@ -102,7 +104,7 @@ def test_a_constant_vector_is_an_obstacle_and_a_constant_number_is_not(network: 
     b = net.op(MulOp, a, net.constant(np.ones((1, 4, 1, 1))), layer="vector")
     c = net.conv(b, 4, 1, "c")
     d = net.op(MulOp, net.constant([[[[0.5]]]]), c, layer="number")
-    net.outputs(net.conv(d, 4, 1, "e")).apply(Calibrate(), PlacePrecision())
+    net.outputs(net.conv(d, 4, 1, "e")).apply(CalibratePass(), PlacePrecisionPass())
     assert placed(net)["vector"] == "f32"
     assert "operand rhs of mul is a constant" in net.layers()["vector"].placed_by.data
     assert placed(net)["number"] == "int8"
@@ -111,14 +113,14 @@ def test_a_constant_vector_is_an_obstacle_and_a_constant_number_is_not(network: 
 def test_matmul_of_two_activations_stays_float(network: Build) -> None:
     net = network([1, 4, 4])
     net.outputs(net.op(MatmulOp, net.x, net.x, layer="scores"))
-    net.apply(Calibrate(), PlacePrecision())
+    net.apply(CalibratePass(), PlacePrecisionPass())
     assert net.layers()["scores"].placed_by.data == "int8: matmul needs a constant b for int8"
 
 
 def test_target_decides(network: Build) -> None:
     net = chain(network)
     net.ctx.target = Target("toy", "portable", {"conv": Int8Rule(("u8",), ("weight", "bias"))})
-    net.apply(PlacePrecision())
+    net.apply(PlacePrecisionPass())
     assert placed(net)["first"] == "int8"
     assert net.layers()["first"].placed_by.data == "default: target toy runs conv in int8"
     assert net.layers()["act"].placed_by.data == (
@@ -128,27 +130,27 @@ def test_target_decides(network: Build) -> None:
 
 def test_without_ranges_nothing_is_int8(network: Build) -> None:
     net = network([1, 2, 4, 4])
-    net.outputs(net.conv(net.x, 4, 3, "conv")).apply(PlacePrecision())
+    net.outputs(net.conv(net.x, 4, 3, "conv")).apply(PlacePrecisionPass())
     assert net.layers()["conv"].placed_by.data == "int8: no calibrated range on operand x"
 
 
 def test_asking_for_the_impossible_is_reported(network: Build) -> None:
-    net = chain(network).apply(PlacePrecision(include=("name:prob",)))
+    net = chain(network).apply(PlacePrecisionPass(include=("name:prob",)))
     assert net.layers()["prob"].placed_by.data == (
         "int8: softmax has no int8 form (asked for by include name:prob: user)"
     )
 
 
 def test_excluded_movement_stays_float(network: Build) -> None:
-    net = chain(network).apply(PlacePrecision(exclude=("name:pool",)))
+    net = chain(network).apply(PlacePrecisionPass(exclude=("name:pool",)))
     assert placed(net)["pool"] == "f32"
     assert placed(net)["act"] == "f32"  # its only user is now a float op
 
 
 def test_everything_in_float(network: Build) -> None:
-    net = chain(network).apply(PlacePrecision(precision="f32"))
+    net = chain(network).apply(PlacePrecisionPass(precision="f32"))
     assert set(placed(net).values()) == {"f32"}
-    net = chain(network).apply(PlacePrecision(precision="f32", include=("name:second",)))
+    net = chain(network).apply(PlacePrecisionPass(precision="f32", include=("name:second",)))
     assert placed(net)["second"] == "int8"
 
 
@@ -163,11 +165,11 @@ def test_a_rule_that_matches_nothing_is_an_error(
     network: Build, options: Any, message: str
 ) -> None:
     with pytest.raises(OctetError, match=message):
-        chain(network).apply(PlacePrecision(**options))
+        chain(network).apply(PlacePrecisionPass(**options))
 
 
 def test_movement_has_no_precision(network: Build) -> None:
     net = network([1, 2, 2])
     reshaped = net.op(ReshapeOp, net.x, shape=[-2, 4], layer="reshape")
-    net.outputs(net.op(ReluOp, reshaped, layer="relu")).apply(Calibrate(), PlacePrecision())
+    net.outputs(net.op(ReluOp, reshaped, layer="relu")).apply(CalibratePass(), PlacePrecisionPass())
     assert placed(net) == {"reshape": None, "relu": "f32"}

@@ -30,9 +30,9 @@ from dialects.nn.movement import (
 from dialects.nn.pooling import MaxPoolOp
 from dialects.nn.reduction import ReduceMaxOp, ReduceMinOp
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
-from passes.integer.fuse_lookup_table import FuseLookupTable
-from passes.quantize.propagate_qdq import PropagateQdq
-from passes.quantize.squash_qdq import SquashQdq
+from passes.integer.fuse_lookup_table import FuseLookupTablePass
+from passes.quantize.propagate_qdq import PropagateQdqPass
+from passes.quantize.squash_qdq import SquashQdqPass
 
 Build = Callable[..., Any]
 
@@ -99,7 +99,7 @@ def test_dequantize_sinks(network: Build, name: str, element: UniformQuantizedTy
     x = dequantized(net, quantized(net, net.x, element))
     moved = net.op(op, x, **options)
     net.outputs(moved, x)
-    check(net, PropagateQdq())
+    check(net, PropagateQdqPass())
     assert owner(net, op.name).results[0].type.element_type == element
     assert owner(net, op.name).is_int8
 
@@ -112,7 +112,7 @@ def test_quantize_hoists(network: Build, name: str, element: UniformQuantizedTyp
     net = network([1, 4, 4, 4])
     moved = quantized(net, net.op(op, net.x, **options), element)
     net.outputs(dequantized(net, moved))
-    check(net, PropagateQdq())
+    check(net, PropagateQdqPass())
     assert owner(net, op.name).results[0].type.element_type == element
 
 
@@ -124,11 +124,11 @@ def test_a_pad_value_between_steps_does_not_sink_but_hoists(
     options = {**PAD, "mode": "constant", "value": value}
     net = network([1, 4, 4, 4])
     net.outputs(net.op(PadOp, dequantized(net, quantized(net, net.x, element)), **options))
-    check(net, PropagateQdq())
+    check(net, PropagateQdqPass())
     net = network([1, 4, 4, 4])
     padded = quantized(net, net.op(PadOp, net.x, **options), element)
     net.outputs(dequantized(net, padded))
-    check(net, PropagateQdq())
+    check(net, PropagateQdqPass())
     assert owner(net, "nn.pad").is_int8
 
 
@@ -142,10 +142,10 @@ def test_concat_of_two_scales_requantizes(
     right = dequantized(net, quantized(net, net.x, b))
     joined = quantized(net, net.op(ConcatOp, left, right, axis=1), result)
     net.outputs(dequantized(net, joined))
-    check(net, PropagateQdq(), SquashQdq())
+    check(net, PropagateQdqPass(), SquashQdqPass())
     concat = owner(net, "nn.concat")
     assert concat.is_int8
-    check(net, FuseLookupTable())
+    check(net, FuseLookupTablePass())
     assert net.count("quant.dcast") == 1
 
 
@@ -162,7 +162,7 @@ def test_clamps_next_to_quantization(
     before = quantized(net, net.op(op, net.x, **options), element)
     after = net.op(op, dequantized(net, before), **options)
     net.outputs(dequantized(net, before), after)
-    check(net, PropagateQdq(), SquashQdq())
+    check(net, PropagateQdqPass(), SquashQdqPass())
     (zero_point,) = element.zero_points.get_values()
     if op is unary.ReluOp:
         expected = 0 if zero_point == element.limits[0] else 2
@@ -207,7 +207,7 @@ def test_a_chain_is_a_table(
     stored = quantized(net, x, target)
     again = quantized(net, dequantized(net, stored), source)
     net.outputs(dequantized(net, again))
-    check(net, FuseLookupTable(), SquashQdq())
+    check(net, FuseLookupTablePass(), SquashQdqPass())
     # A table of a table is one table, and a change of scale to the same scale is nothing.
     assert net.count("nn.lookup") <= 1
     assert net.count("quant.qcast") == 1
@@ -220,7 +220,7 @@ def test_squash_removes_round_trips_and_duplicates(network: Build) -> None:
     again = quantized(net, dequantized(net, first), element)
     outputs = [dequantized(net, value) for value in (first, second, again)]
     net.outputs(*outputs)
-    check(net, SquashQdq())
+    check(net, SquashQdqPass())
     assert net.count("quant.qcast") == 1
     assert net.count("quant.dcast") == 1
 
@@ -230,7 +230,7 @@ def test_dequantize_of_quantize_is_never_erased(network: Build) -> None:
     value = dequantized(net, quantized(net, net.x, UniformQuantizedType(ui8, f32, [0.5], [7])))
     net.outputs(value)
     text = net.text()
-    assert net.apply(SquashQdq(), PropagateQdq(), FuseLookupTable()).text() == text
+    assert net.apply(SquashQdqPass(), PropagateQdqPass(), FuseLookupTablePass()).text() == text
 
 
 def test_a_quantized_constant_is_folded(network: Build) -> None:
@@ -238,7 +238,7 @@ def test_a_quantized_constant_is_folded(network: Build) -> None:
     net = network([1, 4, 4, 4])
     constant = net.constant(np.arange(8.0).reshape(4, 2))
     net.outputs(dequantized(net, quantized(net, constant, element)))
-    check(net, SquashQdq())
+    check(net, SquashQdqPass())
     assert net.count("quant.qcast") == 0
 
 
@@ -252,7 +252,7 @@ def test_per_channel_axis_follows_a_transpose(network: Build) -> None:
         if not sink:
             turned = dequantized(net, quantized(net, turned, element))
         net.outputs(turned)
-        check(net, PropagateQdq())
+        check(net, PropagateQdqPass())
         assert owner(net, "nn.transpose").is_int8
 
 
@@ -261,7 +261,7 @@ def test_per_channel_types_do_not_pass_a_reshape(network: Build) -> None:
     net = network([1, 4, 4, 4])
     net.outputs(net.op(ReshapeOp, dequantized(net, quantized(net, net.x, element)), shape=[-2, -1]))
     text = net.text()
-    assert net.apply(PropagateQdq()).text() == text
+    assert net.apply(PropagateQdqPass()).text() == text
 
 
 def test_a_float_user_keeps_a_quantize_where_it_is(network: Build) -> None:
@@ -270,7 +270,7 @@ def test_a_float_user_keeps_a_quantize_where_it_is(network: Build) -> None:
     element = UniformQuantizedType(ui8, f32, [0.5], [7])
     net.outputs(moved, dequantized(net, quantized(net, moved, element)))
     text = net.text()
-    assert net.apply(PropagateQdq()).text() == text
+    assert net.apply(PropagateQdqPass()).text() == text
 
 
 def test_gather_sinks_with_its_indices(network: Build) -> None:
@@ -280,5 +280,5 @@ def test_gather_sinks_with_its_indices(network: Build) -> None:
     net.block.add_op(indices)
     x = dequantized(net, quantized(net, net.x, element))
     net.outputs(net.op(GatherOp, x, indices.result, axis=1))
-    check(net, PropagateQdq())
+    check(net, PropagateQdqPass())
     assert owner(net, "nn.gather").is_int8

@@ -12,21 +12,21 @@ from dialects.nn.normalization import SoftmaxOp
 from dialects.nn.pooling import MaxPoolOp
 from dialects.program import range_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
-from passes.calibrate.calibrate import Calibrate
-from passes.placement.place_precision import PlacePrecision
-from passes.quantize.insert_qdq import InsertQdq
+from passes.calibrate.calibrate import CalibratePass
+from passes.placement.place_precision import PlacePrecisionPass
+from passes.quantize.insert_qdq import InsertQdqPass
 from passes.quantize.parameters import bounds_of
-from passes.quantize.propagate_qdq import PropagateQdq
-from passes.quantize.squash_qdq import SquashQdq
-from passes.quantize.unify_scales import UnifyScales
+from passes.quantize.propagate_qdq import PropagateQdqPass
+from passes.quantize.squash_qdq import SquashQdqPass
+from passes.quantize.unify_scales import UnifyScalesPass
 
 Build = Callable[..., Any]
 
 
 def unify(net: Any) -> Any:
-    net.apply(Calibrate(), PlacePrecision(), InsertQdq(), UnifyScales())
+    net.apply(CalibratePass(), PlacePrecisionPass(), InsertQdqPass(), UnifyScalesPass())
     text = net.text()
-    assert net.apply(UnifyScales()).text() == text
+    assert net.apply(UnifyScalesPass()).text() == text
     return net
 
 
@@ -62,7 +62,7 @@ def test_chains_and_shared_values_are_one_group(network: Build) -> None:
     net.outputs(net.conv(second, 2, 1, "e"), net.conv(third, 2, 1, "f"))
     unify(net)
     assert len({element_of(value) for value in (a, b, c, d, second, third)}) == 1
-    net.apply(PropagateQdq(), SquashQdq())
+    net.apply(PropagateQdqPass(), SquashQdqPass())
     assert {op.results[0].type.element_type for op in net.block.ops if op.name == "nn.concat"} == {
         element_of(a)
     }
@@ -74,10 +74,10 @@ def test_a_pool_takes_its_operands_type(network: Build) -> None:
     before = None
     pooled = net.pool(MaxPoolOp, a, "pool")
     net.outputs(net.conv(pooled, 2, 1, "b"))
-    net.apply(Calibrate(), PlacePrecision(), InsertQdq())
+    net.apply(CalibratePass(), PlacePrecisionPass(), InsertQdqPass())
     before = element_of(a)
     assert element_of(pooled) != before
-    net.apply(UnifyScales())
+    net.apply(UnifyScalesPass())
     assert element_of(a) == element_of(pooled) == before
 
 
@@ -96,10 +96,10 @@ def test_a_slice_of_a_float_value_keeps_its_own_range(network: Build) -> None:
     prob = net.op(SoftmaxOp, net.x, axis=1)
     part = net.op(SliceOp, prob, starts=[0] * 4, ends=[9, 2, 4, 4], steps=[1] * 4)
     net.outputs(net.conv(part, 2, 1, "a"), prob)
-    net.apply(Calibrate(), PlacePrecision(), InsertQdq())
+    net.apply(CalibratePass(), PlacePrecisionPass(), InsertQdqPass())
     before = element_of(part)
     assert element_of(part) == before
-    assert net.apply(UnifyScales()).count("quant.qcast") == 1
+    assert net.apply(UnifyScalesPass()).count("quant.qcast") == 1
 
 
 def test_a_concat_that_stays_float_ties_nothing(network: Build) -> None:
@@ -131,7 +131,7 @@ def test_fixed_scales_stay(network: Build) -> None:
     unify(net)
     assert [element_of(a), element_of(b)] == fixed
     want = net.run()[0]
-    net.apply(PropagateQdq(), SquashQdq())
+    net.apply(PropagateQdqPass(), SquashQdqPass())
     assert (net.run()[0] == want).all()
     concat = next(op for op in net.block.ops if op.name == "nn.concat")
     assert concat.is_int8
