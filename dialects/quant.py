@@ -256,18 +256,24 @@ def _quantized_element(op: CastOp, type: Attribute) -> UniformQuantizedType:
     element = cast(TensorType, type).element_type
     if not isinstance(element, UniformQuantizedType):
         raise VerifyException(f"{op.name} expects a tensor of !quant.uniform, got {type}")
-    shape = cast(TensorType, type).get_shape()
-    axis = element.channel_axis
-    if axis is None:
-        return element
+    verify_channels(op.name, element, cast(TensorType, type).get_shape())
+    return element
+
+
+def verify_channels(where: str, element: Attribute, shape: Sequence[int]) -> None:
+    """A per-channel type has a scale for every index of one dimension of `shape`."""
+    axis = element.channel_axis if isinstance(element, UniformQuantizedType) else None
+    if axis is None or not isinstance(element, UniformQuantizedType):
+        return
     if axis >= len(shape):
-        raise VerifyException(f"{op.name}: axis {axis} of {element} is not a dimension of {type}")
+        raise VerifyException(
+            f"{where}: axis {axis} of a quantized type is not a dimension of {list(shape)}"
+        )
     if shape[axis] != len(element.scales):
         raise VerifyException(
-            f"{op.name}: dimension {axis} has {shape[axis]} indices but the type has "
+            f"{where}: dimension {axis} has {shape[axis]} indices but the type has "
             f"{len(element.scales)} scales"
         )
-    return element
 
 
 class CastOp(IRDLOperation):

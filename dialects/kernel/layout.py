@@ -81,6 +81,14 @@ class BufferAttr(MemRefLayoutAttr, ParametrizedAttribute):
         if self.offset is not None and self.offset < 0:
             raise VerifyException(f"arena offset {self.offset} is negative")
 
+    def verify_for(self, shape: Shape) -> None:
+        """The layout fits a buffer of `shape`."""
+        spatial = len(shape) - 2
+        if self.halo.data and (spatial < 1 or len(self.halo.data) != 2 * spatial):
+            raise VerifyException(
+                f"a halo of {list(self.halo_widths)} does not fit a buffer of {list(shape)}"
+            )
+
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_string(self.order.data)

@@ -12,8 +12,9 @@ from xdsl.dialects.builtin import (
     MemRefType,
     NoneAttr,
     StringAttr,
+    TensorType,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -38,10 +39,12 @@ from dialects.assembly import (
     print_plain_dictionary,
     to_attribute,
 )
+from dialects.elements import i8, ui8
 from dialects.errors import OctetError
 from dialects.kernel.layout import DENSE, BufferAttr
 from dialects.kernel.signatures import CONVERSIONS, Signature, missing_kernel, signatures
 from dialects.nn.attributes import PrecisionAttr, WeightAttr
+from dialects.quant import CastOp, StorageCastOp
 from dialects.shapes import Shape, resolve_reshape
 
 
@@ -63,6 +66,16 @@ def layout_of(value: SSAValue) -> BufferAttr:
 def buffer_type(element: Attribute, shape: Shape, layout: BufferAttr | None) -> MemRefType:
     """A memref of `shape`; `layout` is None for constants."""
     return MemRefType(element, shape, NoneAttr() if layout is None else layout)
+
+
+def _tensor_type(value: SSAValue) -> TensorType:
+    """What a buffer holds, wherever it is."""
+    return TensorType(buffer_element(value), buffer_shape(value))
+
+
+def _unsigned_bytes(type: TensorType) -> TensorType:
+    """Raw signed bytes as unsigned: "storage_cast" turns one into the other."""
+    return TensorType(ui8, type.get_shape()) if type.element_type == i8 else type
 
 
 @irdl_op_definition
@@ -255,16 +268,40 @@ class CallOp(IRDLOperation):
                 f"{self.source_name}: kernel {signature.name} has {signature.results} result(s), "
                 f"got {len(self.buffers)}"
             )
-        try:
-            inferred = self.infer_shapes([buffer_shape(value) for value in self.inputs])
-        except OctetError as error:
-            raise VerifyException(f"{self.source_name}: {error}") from error
-        for buffer, shape in zip(self.buffers, inferred, strict=True):
-            if buffer_shape(buffer) != shape:
-                raise VerifyException(
-                    f"{self.source_name}: result has shape {list(buffer_shape(buffer))}, expected "
-                    f"{list(shape)}"
-                )
+        for value in (*self.inputs, *self.buffers):
+            layout_of(value).verify_for(buffer_shape(value))
+        self._verify_as_tensor_op(signature)
+
+    def _verify_as_tensor_op(self, signature: Signature) -> None:
+        """A call is valid when the tensor op it computes is, on tensors of the same types."""
+        tensors = Block(arg_types=[_tensor_type(value) for value in self.inputs])
+        results = [[_tensor_type(value)] for value in self.buffers]
+        if signature.op is None:
+            if [[value.type] for value in tensors.args] != results:
+                raise VerifyException(f"{self.source_name}: {signature.name} keeps the type")
+            return
+        if signature.op is StorageCastOp:
+            source = _unsigned_bytes(_tensor_type(self.inputs[0]))
+            result = _unsigned_bytes(_tensor_type(self.buffers[0]))
+            op = StorageCastOp(Block(arg_types=[source]).args[0], result)
+        elif issubclass(signature.op, CastOp):
+            op = signature.op(tensors.args[0], results[0][0])
+        else:
+            groups = [
+                [
+                    value
+                    for given, value in zip(self.names, tensors.args, strict=True)
+                    if given == name
+                ]
+                for name, _ in signature.op.get_irdl_definition().operands
+            ]
+            op = signature.op(
+                operands=groups,
+                result_types=results,
+                properties=dict(self.options.data),
+                attributes={} if self.layer is None else {"layer": self.layer},
+            )
+        op.verify()
 
     def _verify_operands(self, signature: Signature) -> None:
         names = self.names

@@ -32,7 +32,13 @@ from dialects.elements import (
 from dialects.nn import NN_OPS
 from dialects.nn.base import NnOp
 from dialects.nn.constant import ConstantOp
-from dialects.quant import UniformQuantizedType
+from dialects.quant import (
+    CastOp,
+    DequantizeCastOp,
+    QuantizeCastOp,
+    StorageCastOp,
+    UniformQuantizedType,
+)
 from dialects.shapes import Shape
 
 
@@ -48,6 +54,8 @@ class Signature:
     optional_options: tuple[str, ...]
     results: int
     shape_rule: Callable[..., list[Shape]]
+    op: type[NnOp | CastOp] | None = None
+    """The tensor op it computes, whose verifier says what is valid; None for "copy"."""
 
     @property
     def layout(self) -> str:
@@ -155,18 +163,19 @@ def _of_nn_op(op: type[NnOp]) -> Signature:
         optional_options=tuple(n for n, d in properties.items() if isinstance(d, OptPropertyDef)),
         results=len(definition.results),
         shape_rule=op.SHAPE_RULE,
+        op=op,
     )
 
 
-def _unary(name: str) -> Signature:
-    return Signature(name, ("x",), (), None, (), (), 1, shapes.same)
+def _conversion(name: str, op: type[CastOp] | None = None) -> Signature:
+    return Signature(name, ("x",), (), None, (), (), 1, shapes.same, op)
 
 
 CONVERSIONS = (
-    _unary("copy"),  # into another layout
-    _unary("quantize"),  # float32 to the result's quantized type
-    _unary("dequantize"),  # to float32
-    _unary("storage_cast"),  # raw integers to the quantized values they stand for, or back
+    _conversion("copy"),  # into another layout
+    _conversion("quantize", QuantizeCastOp),
+    _conversion("dequantize", DequantizeCastOp),
+    _conversion("storage_cast", StorageCastOp),
 )
 
 

@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
-from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType
+from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType, f32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import OptOperandDef, VarOperandDef, opt_attr_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.assembly import FLOATS, PlainAssembly, to_attribute
-from dialects.elements import dtype_of, is_quantized
+from dialects.elements import dtype_of, i64, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision, PrecisionAttr
-from dialects.quant import UniformQuantizedType
+from dialects.quant import UniformQuantizedType, verify_channels
 from dialects.shapes import Shape
 
 
@@ -185,6 +185,7 @@ class NnOp(PlainAssembly):
         for value in (*self.operands, *self.results):
             if not isinstance(value.type, TensorType):
                 raise VerifyException(f"{self.name} works on tensors, got {value.type}")
+            verify_channels(self.source_name, element_of_value(value), shape_of(value))
         try:
             inferred = self.infer_shapes([*map(shape_of, self.operands)])
         except OctetError as error:
@@ -197,7 +198,27 @@ class NnOp(PlainAssembly):
                 )
         if self.range is not None and len(self.range) != 2 * len(self.results):
             raise VerifyException(f"{self.source_name}: 'range' needs a low and a high per result")
+        self.verify_elements()
         self.verify_precision()
+
+    def verify_elements(self) -> None:
+        """Without quantized values, result element types follow from the operands'."""
+        elements = [element_of_value(operand) for operand in self.operands]
+        results = [element_of_value(result) for result in self.results]
+        if any(map(is_quantized, elements)):
+            for element in results:
+                if not is_quantized(element) and element not in (f32, i64):
+                    raise VerifyException(
+                        f"{self.source_name}: {self.name} of quantized operands gives quantized "
+                        f"values, f32, or indices, not {element}"
+                    )
+            return
+        expected = type(self).ELEMENT_RULE(elements, self.values())
+        if results != expected:
+            raise VerifyException(
+                f"{self.source_name}: {self.name} of these operands gives elements of "
+                f"{', '.join(map(str, expected))}, not {', '.join(map(str, results))}"
+            )
 
     def verify_precision(self) -> None:
         """Quantized operands belong to int8 ops that know what to do with them."""

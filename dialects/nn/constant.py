@@ -71,6 +71,9 @@ class ConstantOp(NnOp, HasFolderInterface):
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         return None
 
+    def verify_elements(self) -> None:
+        """A constant says its element type itself."""
+
     def verify_precision(self) -> None:
         """A constant may be of any type."""
 

@@ -282,6 +282,9 @@ class CastOp(NnOp, HasFolderInterface):
     x = operand_def(TensorType)
     result = result_def(TensorType)
 
+    def verify_elements(self) -> None:
+        """Any element type may become any other."""
+
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         return (self.x,) if self.x.type == self.result.type else None
 

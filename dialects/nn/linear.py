@@ -80,6 +80,15 @@ class ConvTransposeOp(NnOp):
     output_padding = prop_def(INTEGERS)
     result = result_def(TensorType)
 
+    def verify_(self) -> None:
+        super().verify_()
+        channels = shape_of(self.result)[1]
+        if self.bias is not None and shape_of(self.bias) != (channels,):
+            raise VerifyException(
+                f"{self.source_name}: the bias of {self.name} has shape "
+                f"{list(shape_of(self.bias))}, expected [{channels}]"
+            )
+
     def macs(self) -> int:
         return math.prod(shape_of(self.x)) * math.prod(shape_of(self.weight)[1:])
 

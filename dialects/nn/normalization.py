@@ -13,9 +13,21 @@ from xdsl.irdl import (
     prop_def,
     result_def,
 )
+from xdsl.utils.exceptions import VerifyException
 
 from dialects import shapes
-from dialects.nn.base import NnOp
+from dialects.nn.base import NnOp, shape_of
+
+
+def verify_channel_parameters(op: BatchNormOp | InstanceNormOp) -> None:
+    """Every operand but x has one entry per channel (dimension 1) of x."""
+    channels = shape_of(op.x)[1:2]
+    for name, value in zip(op.operand_names()[1:], op.operands[1:], strict=True):
+        if shape_of(value) != channels:
+            raise VerifyException(
+                f"{op.source_name}: the {name} of {op.name} has shape {list(shape_of(value))}, "
+                f"expected {list(channels)}"
+            )
 
 
 @irdl_op_definition
@@ -32,6 +44,10 @@ class BatchNormOp(NnOp):
     variance = operand_def(TensorType)
     epsilon = prop_def(FloatAttr)
     result = result_def(TensorType)
+
+    def verify_(self) -> None:
+        super().verify_()
+        verify_channel_parameters(self)
 
 
 @irdl_op_definition
@@ -63,6 +79,10 @@ class InstanceNormOp(NnOp):
     bias = operand_def(TensorType)
     epsilon = prop_def(FloatAttr)
     result = result_def(TensorType)
+
+    def verify_(self) -> None:
+        super().verify_()
+        verify_channel_parameters(self)
 
 
 @irdl_op_definition

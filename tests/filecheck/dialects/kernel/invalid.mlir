@@ -36,7 +36,7 @@ func.func @shape(%0 : memref<4x8xf32>) {
   %1 = kernel.call "transpose" (x = %0) <permutation = [1, 0]> {layer = "t"} : (memref<4x8xf32>) -> memref<4x8xf32>
   func.return
 }
-// CHECK: t: result has shape [4, 8], expected [8, 4]
+// CHECK: t: result 0 of nn.transpose has shape [4, 8], but its operands and options give [8, 4]
 
 // -----
 
@@ -91,3 +91,52 @@ func.func @element_type_of_one_operand(%0 : memref<4xf32>, %1 : memref<4xf32>) {
   func.return
 }
 // CHECK: nn.where on float32 has no kernel; operand 'condition' can be bool
+
+// -----
+
+// A call is valid when the tensor op it computes is.
+func.func @bias(%0 : memref<1x4x4x4xf32>, %w : memref<8x4x1x1xf32>, %b : memref<2xf32>) {
+  %1 = kernel.call "conv" (x = %0, weight = %w, bias = %b) <dilations = [1, 1], groups = 1, pads = [0, 0, 0, 0], strides = [1, 1]> {layer = "c"} : (memref<1x4x4x4xf32>, memref<8x4x1x1xf32>, memref<2xf32>) -> memref<1x8x4x4xf32>
+  func.return
+}
+// CHECK: c: the bias of nn.conv has shape [2], expected [8]
+
+// -----
+
+func.func @result_element(%0 : memref<4xf32>) {
+  %1 = kernel.call "add" (lhs = %0, rhs = %0) {layer = "a"} : (memref<4xf32>, memref<4xf32>) -> memref<4xui8>
+  func.return
+}
+// CHECK: a: nn.add of these operands gives elements of f32, not ui8
+
+// -----
+
+func.func @option_type(%0 : memref<4xf32>) {
+  %1 = kernel.call "softmax" (x = %0) <axis = "rows"> : (memref<4xf32>) -> memref<4xf32>
+  func.return
+}
+// CHECK: "rows" should be of base attribute integer
+
+// -----
+
+func.func @channels(%0 : memref<4x3xf32>) {
+  %1 = kernel.call "quantize" (x = %0) : (memref<4x3xf32>) -> memref<4x3x!quant.uniform<u8:f32:1, {0.1, 0.2}>>
+  func.return
+}
+// CHECK: dimension 1 has 3 indices but the type has 2 scales
+
+// -----
+
+func.func @copy(%0 : memref<4xf32>) {
+  %1 = kernel.call "copy" (x = %0) {layer = "move"} : (memref<4xf32>) -> memref<4xi64>
+  func.return
+}
+// CHECK: move: copy keeps the type
+
+// -----
+
+func.func @halo_rank(%0 : memref<1x2x4xf32, #kernel.buffer<nhwc, halo = [1, 1, 1, 1]>>) {
+  %1 = kernel.call "copy" (x = %0) : (memref<1x2x4xf32, #kernel.buffer<nhwc, halo = [1, 1, 1, 1]>>) -> memref<1x2x4xf32>
+  func.return
+}
+// CHECK: a halo of [1, 1, 1, 1] does not fit a buffer of [1, 2, 4]

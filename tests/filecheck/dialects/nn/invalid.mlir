@@ -311,3 +311,35 @@ func.func @main(%x : tensor<2xf32>) {
   %0 = nn.lookup %x <table = #nn.weight<"0000000000000000000000000000000000000000000000000000000000000000">> : (tensor<2xf32>) -> tensor<2xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.add of these operands gives elements of f32, not i32
+func.func @main(%x : tensor<2xf32>) {
+  %0 = nn.add %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.add of quantized operands gives quantized values, f32, or indices, not ui8
+func.func @main(%q : tensor<2x!quant.uniform<u8:f32, 0.1>>) {
+  %0 = nn.add %q, %q : (tensor<2x!quant.uniform<u8:f32, 0.1>>, tensor<2x!quant.uniform<u8:f32, 0.1>>) -> tensor<2xui8>
+  func.return
+}
+
+// -----
+
+// CHECK: the variance of nn.batch_norm has shape [2], expected [3]
+func.func @main(%x : tensor<1x3x2x2xf32>, %p : tensor<3xf32>, %v : tensor<2xf32>) {
+  %0 = nn.batch_norm %x, %p, %p, %p, %v <epsilon = 0.1> : (tensor<1x3x2x2xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<2xf32>) -> tensor<1x3x2x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.neg: dimension 0 has 2 indices but the type has 3 scales
+func.func @main(%x : tensor<2x!quant.uniform<u8:f32:0, {0.1, 0.2, 0.3}>>) {
+  %0 = nn.neg %x : (tensor<2x!quant.uniform<u8:f32:0, {0.1, 0.2, 0.3}>>) -> tensor<2x!quant.uniform<u8:f32, 0.1>>
+  func.return
+}
