@@ -140,7 +140,9 @@ def _infer(op: CallOp | ViewOp) -> Sequence[Shape]:
         return op.infer_shapes(shapes)
     except OctetError as error:
         name = op.source_name if isinstance(op, CallOp) else "a reshape"
-        raise OctetError(f"{name} does not fit the new input sizes: {error}") from error
+        raise OctetError(
+            f"{name} does not fit the new input sizes: {error}; compile again with --shape"
+        ) from error
 
 
 def _all_buffers(function: FuncOp) -> list[SSAValue]:
