@@ -39,7 +39,6 @@ OUT_OF_SCOPE = (
     ("element type", r"quantized u?i16 is not supported|scales of type float16 are not supported"),
     ("element type", r"on (float16|bfloat16|float64) has no kernel; cast to float32"),
     ("sequences and optionals", r"input '\w+' is not a tensor"),
-    ("three spatial dimensions", r"only 1 or 2 spatial dimensions"),
     ("three spatial dimensions", r"conv_transpose: ranks of \[1, 1, 3, 4, 5\]"),
     ("training", r"training_mode"),
     ("indices of max-pool", r"MaxPool '\w+': result 1 \('z'\) is not supported"),

@@ -32,11 +32,15 @@ def spatial_list(node: NodeContext, name: str, rank: int, default: int) -> list[
     return values
 
 
-def window_of(node: NodeContext, x: Tensor, kernel: Sequence[int]) -> Window:
+def window_of(
+    node: NodeContext, x: Tensor, kernel: Sequence[int], *, most_dimensions: int = 2
+) -> Window:
     """The window attributes of a node that slides `kernel` over the spatial dimensions of x."""
     rank = x.rank - 2
-    if rank not in (1, 2):
-        raise OctetError(f"only 1 or 2 spatial dimensions are supported, x is {list(x.shape)}")
+    if not 1 <= rank <= most_dimensions:
+        raise OctetError(
+            f"only 1 to {most_dimensions} spatial dimensions are supported, x is {list(x.shape)}"
+        )
     if len(kernel) != rank:
         raise OctetError(f"a window of {list(kernel)} does not fit x {list(x.shape)}")
     strides = spatial_list(node, "strides", rank, 1)

@@ -31,7 +31,7 @@ CONSTANT_OPERANDS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 LEFT_OUT = {
-    r"averagepool_3d|convtranspose_3d|maxpool_3d|conv_.*3d": "only 1 or 2 spatial dimensions",
+    r"convtranspose_3d|conv_.*3d": "only 1 or 2 spatial dimensions",
     r"FLOAT8|FLOAT4|INT4|INT2|_e4m3|_e5m2|float4|u?int4|u?int2|e8m0": "types below 8 bits, floats "
     "of 8",
     r"string|sequence|identity_opt": "only tensors of numbers",
@@ -41,12 +41,9 @@ LEFT_OUT = {
     r"qlinearmatmul_.*_float16": "scales are float32",
     r"dynamicquantizelinear_.*expanded|center_crop_pad.*expanded": "run-time scales and shapes "
     "inside an expanded function",
-    r"antialias": "antialiasing",
     r"maxpool_with_argmax": "the indices of a pool",
     r"spacetodepth_crd": "the CRD order of SpaceToDepth",
     r"not_\dd": "opset 1",
-    # The specification divides by a fractional output size here; ONNX Runtime does not.
-    r"resize_downsample_scales_(linear|cubic)_align_corners": "a fractional output size",
     # Expanded into a dozen ops of two-byte floats: several roundings of half a per mille each.
     r"attention.*(bf16|fp16)": "roundings of intermediate results in half precision",
 }
