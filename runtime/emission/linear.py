@@ -12,7 +12,6 @@ from runtime.emission.site import CallSite, emits
 from runtime.kernels.abi import Call, View
 from runtime.kernels.conv import conv_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
-from runtime.kernels.depthwise import depthwise_calls
 from runtime.kernels.epilogue import Epilogue
 from runtime.kernels.matmul import matmul_calls
 from runtime.reference.integer.linear import multiplier
@@ -70,29 +69,23 @@ def _require_halo(site: CallSite, pads: tuple[int, ...]) -> None:
 @emits("conv")
 def emit_conv(site: CallSite) -> list[Call]:
     options = site.options
-    x, y = site.view("x"), site.result()
     x_params = site.params("x")
-    weight, bias = site.array("weight"), _bias(site, x_params)
-    strides, pads, dilations = options["strides"], options["pads"], options["dilations"]
-    residual = site.optional_view("residual")
-    common = {
-        "epilogue": epilogue_of(site, "x", "weight"),
-        "isa": site.isa,
-        "x_zero_point": 0 if x_params is None else x_params.scalars("x")[1],
-        "weight_zero_point": zero_points(site.params("weight")),
-    }
-    _require_halo(site, pads)
-    if x.rank == 3:
-        x, y = x.expand_dims(2), y.expand_dims(2)
-        residual = None if residual is None else residual.expand_dims(2)
-        weight = weight[:, :, None, :]
-        strides, dilations = (1, *strides), (1, *dilations)
-        pads = (0, pads[0], 0, pads[1])
-    window = {"strides": strides, "pads": pads, "dilations": dilations}
-    groups = options["groups"]
-    if groups == x.shape[1] == weight.shape[0] and groups > 1:
-        return depthwise_calls(x, weight, bias, y, **window, **common, residual=residual)
-    return conv_calls(x, weight, bias, y, **window, groups=groups, **common, residual=residual)
+    _require_halo(site, options["pads"])
+    return conv_calls(
+        site.view("x"),
+        site.array("weight"),
+        _bias(site, x_params),
+        site.result(),
+        strides=options["strides"],
+        pads=options["pads"],
+        dilations=options["dilations"],
+        groups=options["groups"],
+        epilogue=epilogue_of(site, "x", "weight"),
+        isa=site.isa,
+        x_zero_point=0 if x_params is None else x_params.scalars("x")[1],
+        weight_zero_point=zero_points(site.params("weight")),
+        residual=site.optional_view("residual"),
+    )
 
 
 @emits("conv_transpose")

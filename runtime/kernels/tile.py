@@ -36,6 +36,7 @@ Tiles of four registers that store bytes have their columns in `interleave.order
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,7 +53,7 @@ _STEP = 4  # bytes of each row per step: four u8 or one float32
 _UNROLL = 4  # steps per iteration: loop control vanishes behind the multiplications
 
 
-class Multiply:
+class Multiply(ABC):
     """One step of one instruction set: how registers are loaded, multiplied and summed."""
 
     kind: ElementKind
@@ -66,20 +67,21 @@ class Multiply:
     def zero(self, e: Emitter) -> Any:
         return Vector(self.accumulator, self.lanes)([0] * self.lanes)
 
+    @abstractmethod
     def weights(self, e: Emitter, address: Any) -> Any:
         """One register's worth of packed weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activation(self, e: Emitter, address: Any) -> Any:
         """One step of one row, in all lanes."""
-        raise NotImplementedError
 
     def from_bytes(self, e: Emitter, value: Any) -> Any:
         """A register of u8, four per lane, as an activation operand; integers only."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} multiplies no bytes")
 
+    @abstractmethod
     def accumulate(self, e: Emitter, acc: Any, activation: Any, weights: Any) -> Any:
-        raise NotImplementedError
+        """`acc` plus the products of one step."""
 
     def pack(self, groups: np.ndarray) -> np.ndarray:
         """Orders weights [..., lanes, taps] of one step as `weights` loads them: flat."""
