@@ -167,6 +167,7 @@ def _read_entries(path: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in ENTRIES}
     except FileNotFoundError as error:
         raise OctetError(f"{path}: no such file") from error
+    # NotImplementedError is how zipfile says that it does not know a compression.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise OctetError(f"{path}: not a valid .octet file: {error}") from error
 

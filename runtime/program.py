@@ -111,11 +111,12 @@ class Program:
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
         """Outputs by name for inputs by name, of any batch size the program's ops accept."""
         checked = self._check(feeds)
-        plan = self._take(tuple(checked[spec.name].shape for spec in self.inputs))
+        shapes = self._shapes_of(checked)
+        plan = self._take(shapes)
         try:
             return plan.run(checked, threads)
         finally:
-            self._give_back(plan, checked)
+            self._give_back(plan, shapes)
 
     def benchmark(
         self, feeds: Mapping[str, np.ndarray], *, threads: int = 1, seconds: float = 1.0
@@ -134,12 +135,13 @@ class Program:
     def profile(self, feeds: Mapping[str, np.ndarray], repeats: int = 20) -> list[StepProfile]:
         """Each op's median time on one thread."""
         checked = self._check(feeds)
-        plan = self._take(tuple(checked[spec.name].shape for spec in self.inputs))
+        shapes = self._shapes_of(checked)
+        plan = self._take(shapes)
         try:
             plan.run(checked)
             times = plan.time_steps(checked, repeats)
         finally:
-            self._give_back(plan, checked)
+            self._give_back(plan, shapes)
         return [
             StepProfile(
                 layer=step.op.layer.data if step.op.layer is not None else "",
@@ -156,7 +158,7 @@ class Program:
         """Bytes of activations memory at the default input sizes."""
         shapes = tuple(spec.shape for spec in self.inputs)
         plan = self._take(shapes)
-        self._idle.setdefault(shapes, []).append(plan)
+        self._give_back(plan, shapes)
         return plan.arena_size
 
     # --- inputs -----------------------------------------------------------------------------
@@ -183,6 +185,9 @@ class Program:
             checked[spec.name] = array
         return checked
 
+    def _shapes_of(self, feeds: Mapping[str, np.ndarray]) -> tuple[Shape, ...]:
+        return tuple(feeds[spec.name].shape for spec in self.inputs)
+
     # --- plans ------------------------------------------------------------------------------
 
     def _take(self, shapes: tuple[Shape, ...]) -> Plan:
@@ -192,8 +197,7 @@ class Program:
                 return idle.pop()
         return self._build(shapes)
 
-    def _give_back(self, plan: Plan, feeds: Mapping[str, np.ndarray]) -> None:
-        shapes = tuple(feeds[spec.name].shape for spec in self.inputs)
+    def _give_back(self, plan: Plan, shapes: tuple[Shape, ...]) -> None:
         with self._lock:
             self._idle.setdefault(shapes, []).append(plan)
             while len(self._idle) > MAX_PLANS:

@@ -10,6 +10,7 @@ import numpy as np
 from xdsl.dialects.builtin import FunctionType, IntegerType, MemRefType, ModuleOp, Signedness
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.irdl import AttrSizedOperandSegments
 
 from dialects.context import OctetContext
 from dialects.elements import is_quantized
@@ -182,7 +183,7 @@ class _Lowering:
             for name, value in zip(op.operand_names(), op.operands, strict=True)
         ]
         options: dict[str, Any] = dict(op.properties)
-        options.pop("operandSegmentSizes", None)
+        options.pop(AttrSizedOperandSegments.attribute_name, None)
         if isinstance(op, LookupOp):
             options["table"] = self._unsigned_table(op)
         _require_kernel(op)
@@ -212,7 +213,7 @@ class _Lowering:
             else unsigned_storage(element)
         )
         type = self._result_type(op.result, stored)
-        call = CallOp.of(CASTS[type_of_cast(op)], [("x", source)], {}, [type], _kept(op))
+        call = CallOp.of(CASTS[_type_of_cast(op)], [("x", source)], {}, [type], _kept(op))
         self.values[op.result] = self._add(call)[0]
 
     def _lower_reshape(self, op: ReshapeOp) -> None:
@@ -313,7 +314,7 @@ class _Lowering:
         )
 
 
-def type_of_cast(op: CastOp) -> type[QuantizeCastOp | DequantizeCastOp | StorageCastOp]:
+def _type_of_cast(op: CastOp) -> type[QuantizeCastOp | DequantizeCastOp | StorageCastOp]:
     return next(kind for kind in CASTS if isinstance(op, kind))
 
 
