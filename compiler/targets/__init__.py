@@ -43,12 +43,12 @@ def _host() -> Target:
     takes the best kernels of whatever machine it runs on."""
     from runtime.kernels.isa import best_isa
 
-    best = best_isa().name
-    for path in sorted(FOLDER.glob("*.toml")):
-        target = _read(path)
-        if target.isa == best:
-            return dataclasses.replace(target, name=HOST, isa=HOST)
-    raise OctetError(f"no target file describes this machine's instruction set {best}")
+    best = best_isa()
+    targets = {target.isa: target for target in map(_read, sorted(FOLDER.glob("*.toml")))}
+    for isa in best.lineage:
+        if isa.name in targets:
+            return dataclasses.replace(targets[isa.name], name=HOST, isa=HOST)
+    raise OctetError(f"no target file describes this machine's instruction set {best.name}")
 
 
 def _read(path: Path) -> Target:

@@ -39,7 +39,7 @@ from runtime.kernels.gemm import element_access
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import AVX512_VNNI, Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.tile import MULTIPLIES, Multiply
+from runtime.kernels.tile import Multiply, multiply_for
 from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
 
 _TAPS = 4  # per dot product
@@ -87,7 +87,7 @@ def depthwise_calls(
     if not len(problem.lines) or not problem.pixels:
         return []
     element = "f32" if weight.dtype == np.float32 else "u8"
-    multiply = MULTIPLIES.get((isa, element))
+    multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
     return _block_calls(_flattened(problem, interleave.REGISTERS * multiply.lanes), multiply)

@@ -38,7 +38,7 @@ from runtime.kernels.intrinsics import (
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.packing import pack_tiles
-from runtime.kernels.tile import MULTIPLIES, TILE_ROWS, ElementKind, Tile
+from runtime.kernels.tile import TILE_ROWS, ElementKind, Multiply, Tile, multiply_for
 
 _BLOCK_BYTES = 256 * 1024
 """Activations per block of rows: a quarter of the smallest second-level cache this is meant for."""
@@ -84,33 +84,34 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
-    if (isa, product.element) not in MULTIPLIES or product.weights.dtype == np.int16:
+    multiply = multiply_for(isa, product.element)
+    if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
-    return _tile_calls(product, isa)
+    return _tile_calls(product, multiply)
 
 
 # --- tiles ---
 
 
-def _tile_calls(product: Product, isa: Isa) -> list[Call]:
-    multiply = MULTIPLIES[isa, product.element]
-    widest = len(TILE_ROWS[isa, product.element])
+def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
+    widest = len(TILE_ROWS[multiply.isa, multiply.kind])
     n = product.weights.shape[2]
     whole = n - n % (widest * multiply.lanes)
     calls = []
     if whole:
-        calls += _panels_calls(product, isa, 0, whole, widest)
+        calls += _panels_calls(product, multiply, 0, whole, widest)
     if n > whole:
-        calls += _panels_calls(product, isa, whole, n, -(-(n - whole) // multiply.lanes))
+        calls += _panels_calls(product, multiply, whole, n, -(-(n - whole) // multiply.lanes))
     return calls
 
 
-def _panels_calls(product: Product, isa: Isa, first: int, end: int, vectors: int) -> list[Call]:
+def _panels_calls(
+    product: Product, multiply: Multiply, first: int, end: int, vectors: int
+) -> list[Call]:
     """The columns [first, end): whole panels of `vectors` registers, or one narrower panel."""
-    multiply = MULTIPLIES[isa, product.element]
     m = len(product.rows)
     columns = vectors * multiply.lanes
-    tiles = -(-m // TILE_ROWS[isa, product.element][vectors - 1])
+    tiles = -(-m // TILE_ROWS[multiply.isa, multiply.kind][vectors - 1])
     rows = -(-m // tiles)
     tile = Tile(multiply, rows, vectors, bool((end - first) % columns), product.code)
 

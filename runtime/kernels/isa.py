@@ -19,26 +19,51 @@ class Isa:
     """One instruction set.
 
     `vector_bytes` is the width of the registers that generated tiles use; 0 means that no tile is
-    generated and plain loops are compiled instead.  `requires` are LLVM feature names.
+    generated and plain loops are compiled instead.  `adds` are the LLVM feature names it needs on
+    top of those of the set it `extends`: kernels of that set run on this one too, and serve where
+    this one has none of its own.
     """
 
     name: str
     vector_bytes: int
-    requires: frozenset[str] = frozenset()
+    adds: frozenset[str] = frozenset()
+    extends: Isa | None = None
 
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def requires(self) -> frozenset[str]:
+        """Every LLVM feature name it needs."""
+        return frozenset().union(*(isa.adds for isa in self.lineage))
 
-AVX512_VNNI = Isa(
-    "avx512_vnni",
-    64,
-    frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "fma"}),
-)
-AVX2 = Isa("avx2", 32, frozenset({"avx2", "fma"}))
+    @property
+    def lineage(self) -> tuple[Isa, ...]:
+        """The set itself and those it extends, most special first."""
+        return (self, *(self.extends.lineage if self.extends else ()))
+
+
+def _features(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 PORTABLE = Isa("portable", 0)
+AVX2 = Isa("avx2", 32, _features("avx2 fma"))
+AVX_VNNI = Isa("avx_vnni", 32, _features("avxvnni"), AVX2)
+AVX512BW = Isa("avx512bw", 64, _features("avx512f avx512bw avx512dq avx512vl"), AVX2)
+AVX512_VNNI = Isa("avx512_vnni", 64, _features("avx512vnni"), AVX512BW)
+AVX512_BF16 = Isa("avx512_bf16", 64, _features("avx512bf16"), AVX512_VNNI)
+AMX = Isa("amx", 64, _features("amx-tile amx-int8 amx-bf16"), AVX512_BF16)
 
-ISAS: tuple[Isa, ...] = (AVX512_VNNI, AVX2, PORTABLE)
+ISAS: tuple[Isa, ...] = (
+    AMX,
+    AVX512_BF16,
+    AVX512_VNNI,
+    AVX512BW,
+    AVX_VNNI,
+    AVX2,
+    PORTABLE,
+)
 """Every instruction set, best first."""
 
 

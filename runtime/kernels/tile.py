@@ -44,7 +44,7 @@ from typing import Any, Literal
 import numpy as np
 
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
-from runtime.kernels.isa import AVX2, AVX512_VNNI, Isa
+from runtime.kernels.isa import AVX2, AVX512_VNNI, AVX512BW, Isa
 from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
 
 ElementKind = Literal["u8", "f32"]
@@ -159,17 +159,26 @@ class FmaMultiply(Multiply):
 
 MULTIPLIES: dict[tuple[Isa, ElementKind], Multiply] = {
     (AVX512_VNNI, "u8"): VnniMultiply(),
-    (AVX512_VNNI, "f32"): FmaMultiply(AVX512_VNNI),
+    (AVX512BW, "f32"): FmaMultiply(AVX512BW),
     (AVX2, "u8"): WideningMultiply(),
     (AVX2, "f32"): FmaMultiply(AVX2),
 }
+
+
+def multiply_for(isa: Isa, kind: ElementKind) -> Multiply | None:
+    """The best multiplication of an instruction set, its own or of one it extends; None if plain
+    loops serve."""
+    return next(
+        (MULTIPLIES[each, kind] for each in isa.lineage if (each, kind) in MULTIPLIES), None
+    )
+
 
 TILE_ROWS: dict[tuple[Isa, ElementKind], tuple[int, ...]] = {
     # The most rows for NR = 1, 2, ... vectors.  Accumulators, weights and one activation fit the
     # registers (32 zmm, 16 ymm), and there are enough accumulators to hide the latency of a
     # multiplication.
     (AVX512_VNNI, "u8"): (12, 12, 8, 6),
-    (AVX512_VNNI, "f32"): (12, 12, 8, 6),
+    (AVX512BW, "f32"): (12, 12, 8, 6),
     (AVX2, "u8"): (8, 4),
     (AVX2, "f32"): (10, 6),
 }
