@@ -185,7 +185,7 @@ def _panels_call(
         source_rows.ctypes.data,
         len(segments),
         segments.ctypes.data,
-        product.weights.shape[1] * product.weights.itemsize,
+        product.weights.shape[1] * weights.itemsize,
     )
     keep = (packed, blocks, table, rows, offsets, configuration, source_rows, segments)
     return Call(amx_kernel(code), arguments, keep)
