@@ -48,7 +48,7 @@ def _features(text: str) -> frozenset[str]:
 
 
 PORTABLE = Isa("portable", 0)
-AVX2 = Isa("avx2", 32, _features("avx2 fma"))
+AVX2 = Isa("avx2", 32, _features("avx2 fma f16c"))
 AVX_VNNI = Isa("avx_vnni", 32, _features("avxvnni"), AVX2)
 AVX512BW = Isa("avx512bw", 64, _features("avx512f avx512bw avx512dq avx512vl"), AVX2)
 AVX512_VNNI = Isa("avx512_vnni", 64, _features("avx512vnni"), AVX512BW)
