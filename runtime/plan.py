@@ -21,7 +21,8 @@ from dialects.errors import OctetError
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.weights import WeightStore
-from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
+from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
+from runtime.emission.widening import emit_in_float32, touches_halves
 from runtime.executor import Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
@@ -64,6 +65,7 @@ class Plan:
         self._memory = np.zeros(size + 2 * ALIGNMENT, np.uint8)
         base = self._memory.ctypes.data
         memory = Memory(base + (-base % ALIGNMENT), weights, shared)
+        self._scratch = memory.scratch  # the calls hold its addresses
         function = main_function(module)
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
@@ -135,8 +137,12 @@ def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
     emitter = EMITTERS.get(op.callee.data)
     if emitter is None:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
+    site = CallSite(op, memory, isa)
     try:
-        calls = emitter(CallSite(op, memory, isa))
+        if touches_halves(site) and not TAKES_HALVES[op.callee.data](site):
+            calls = emit_in_float32(emitter, site)
+        else:
+            calls = emitter(site)
     except ValueError as error:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
     for result in op.results:
