@@ -206,12 +206,11 @@ times more blocks outweigh what sharing saves."""
 def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
     width = ColumnsTile(multiply, 1, 0, False, problem.code).channels
     blocks = _per_pixel(problem, width)
-    shared = int(problem.x_step // problem.columns[1]) if problem.columns[1] else 0
-    if problem.x_step != shared * problem.columns[1] or shared not in (1, 2):
-        shared = 0
     channels = len(problem.weights)
     if problem.is_dense and -(-channels // width) * width > _WASTE * channels:
-        blocks, shared = _flattened(problem, width), 0
+        blocks = _flattened(problem, width)
+    column = int(problem.columns[1])
+    shared = next((n for n in (1, 2) if blocks.x_step == n * column), 0)
     calls = []
     for chosen, masked in ((blocks.whole, False), (blocks.rest, True)):
         if chosen:

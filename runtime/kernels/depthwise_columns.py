@@ -126,13 +126,15 @@ class ColumnsTile:
         held = [self._column(e, starts, e.builder.mul(column, I64(j))) for j in range(kept)]
         size = len(held[0]) if held else 0
 
+        steps = (x_step, y_step, r_step)
+
         def pixel(_: Any, state: list[Any]) -> list[Any]:
             x, y, residual, *values = state
             columns = [values[j * size : (j + 1) * size] for j in range(kept)]
-            for j in range(kept, TAPS):
-                columns.append(
-                    self._column(e, starts, e.builder.add(x, e.builder.mul(column, I64(j))))
-                )
+            columns += [
+                self._column(e, starts, e.builder.add(x, e.builder.mul(column, I64(j))))
+                for j in range(kept, TAPS)
+            ]
             sums = [self._initial(e, epilogue) for _ in range(self.outputs)]
             for j, values in enumerate(columns):
                 sums = self._accumulate(e, sums, values, w, j)
@@ -146,7 +148,7 @@ class ColumnsTile:
                     e.builder.add(added[output], residual),
                     masks,
                 )
-            following = [e.builder.add(at, by) for at, by in zip(state, (x_step, y_step, r_step))]
+            following = [e.builder.add(at, by) for at, by in zip(state[:3], steps, strict=True)]
             return [*following, *(value for values in columns[TAPS - kept :] for value in values)]
 
         zero = I64(0)
