@@ -216,7 +216,7 @@ class StripEpilogue:
             kind = Vector(I32, TILE_COLUMNS)
             sums = [e.load(e.offset(sums_at, j * TILE_BYTES), kind) for j in range(self.tiles)]
             if self.interleaved:
-                epilogue.finish_interleaved(sums, output, residual, masks[0])
+                epilogue.finish_bytes(sums, output, residual, masks[0])
             else:
                 for j, acc in enumerate(sums):
                     skip = j * TILE_COLUMNS * self.epilogue.output_size
