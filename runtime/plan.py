@@ -31,8 +31,8 @@ from runtime.planning.arena import ALIGNMENT
 from runtime.planning.memory import verify_plan
 
 EMISSION_MODULES = (
-    "conversion", "dynamic", "elementwise", "linear", "movement", "normalization", "pooling",
-    "reduction", "resampling",
+    "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
+    "pooling", "reduction", "resampling",
 )  # fmt: skip
 
 
