@@ -34,8 +34,8 @@ from runtime.work import estimated_ns
 from runtime.workers import available_cores
 
 EMISSION_MODULES = (
-    "conversion", "dynamic", "elementwise", "linear", "movement", "normalization", "pooling",
-    "reduction", "resampling",
+    "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
+    "pooling", "reduction", "resampling",
 )  # fmt: skip
 
 
