@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections import defaultdict
@@ -32,6 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rounds import Estimate, median_estimate, ratio_estimate
+from worker import pin
 
 OCTET_EDGES = {"copy", "storage_cast"}
 ONNXRUNTIME_EDGES = {"Transpose", "ReorderInput", "ReorderOutput", "Reshape"}
@@ -206,8 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     from dialects.errors import OctetError
     from runtime.kernels.isa import best_isa
 
-    if cores := cores_for(1):
-        os.sched_setaffinity(0, cores)
+    pin(cores_for(1), "onnxruntime", args.isa)
     chosen = [c for c in CASES if args.only in c.name and args.precision in c.precisions]
     if not chosen:
         parser.error(f"--only {args.only}: no layer has that in its name")

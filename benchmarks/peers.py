@@ -208,7 +208,8 @@ class Benchmark:
     def _measure_costs(self, model: str, names: list[str]) -> None:
         """Load time, first run and memory, each in a process of its own."""
         batch, threads = min(self.args.batches), min(self.args.threads)
-        measured = {name for group in self.groups for name in group["seconds"]}
+        groups = [group for group in self.groups if group["model"] == model]
+        measured = {name for group in groups for name in group["seconds"]}
         task = self.progress.add_task(f"{model}: load and memory", total=len(names))
         for name in names:
             self.progress.advance(task)

@@ -214,7 +214,8 @@ def remarks(result: Result) -> list[str]:
         lines.append(
             f"Octet is held to {settings['isa']}; OpenVINO and PyTorch "
             + (f"by ONEDNN_MAX_CPU_ISA={held}" if held else "cannot be held to it")
-            + "; ONNX Runtime uses all that the machine has."
+            + "; ONNX Runtime has no such setting, but is imported on a single core, where "
+            "version 1.32 does not use AMX."
         )
     lines += [f"Skipped: {text}" for text in result["skipped"]]
     lines += [
