@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rounds import MOST_CALLS, median_estimate, ratio_estimate, time_rounds
+from rounds import MOST_CALLS, STATISTICS, median_estimate, ratio_estimate, time_rounds
 
 seconds = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30)
 
@@ -65,3 +65,12 @@ def test_every_candidate_runs_in_every_round() -> None:
     assert len(started) == 3
     assert {name: len(found) for name, found in times.items()} == {"a": 3, "b": 3}
     assert all(3 * 4 + 2 <= count <= 3 * (MOST_CALLS + 1) + 2 for count in calls.values())
+
+
+def test_the_minimum_is_asked_for() -> None:
+    assert {name: float(figure(np.array([3, 1, 8]))) for name, figure in STATISTICS.items()} == {
+        "median": 3,
+        "minimum": 1,
+    }
+    with pytest.raises(KeyError):
+        time_rounds({}, rounds=1, seconds=1, statistic="mean")
