@@ -33,6 +33,9 @@ from rich.table import Table
 from rounds import Estimate, median_estimate, ratio_estimate
 from worker import pin
 
+from dialects.errors import OctetError
+from runtime.kernels.isa import ISAS, best_isa
+
 OCTET_EDGES = {"copy", "storage_cast"}
 ONNXRUNTIME_EDGES = {"Transpose", "ReorderInput", "ReorderOutput", "Reshape"}
 """Ops that only convert layouts or shapes at the ends of a network of one layer."""
@@ -197,15 +200,13 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--precision", choices=("int8", "bf16", "f32"), default="int8")
-    parser.add_argument("--isa", help="Octet's instruction set; default: the best")
+    isas = [isa.name for isa in ISAS]
+    parser.add_argument("--isa", choices=isas, help="Octet's instruction set; default: the best")
     parser.add_argument("--only", default="", help="layers whose name contains this")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.02, help="of a turn in a round")
     parser.add_argument("--output", type=Path, help="results as JSON")
     args = parser.parse_args(arguments)
-    from dialects.errors import OctetError
-    from runtime.kernels.isa import best_isa
-
     pin(cores_for(1), "onnxruntime", args.isa)
     chosen = [c for c in CASES if args.only in c.name and args.precision in c.precisions]
     if not chosen:

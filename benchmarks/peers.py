@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rounds import STATISTICS
 from runtimes import PRECISIONS, RUNTIMES, missing_packages, variants_of
 from runtimes.variant import Variant, Workspace
+
+from runtime.kernels.isa import ISAS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "bench"
@@ -273,7 +276,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default="median",
         help="of the calls of a turn; minimum for a machine that others use as well",
     )
-    parser.add_argument("--isa", help="hold Octet to this instruction set, and others if possible")
+    isas = [isa.name for isa in ISAS]
+    parser.add_argument(
+        "--isa", choices=isas, help="hold Octet to this instruction set, and others if possible"
+    )
     parser.add_argument("--no-costs", action="store_true", help="no load time and memory")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="prepared models")
     parser.add_argument("--from", dest="source", type=Path, help="show these results: no measuring")
@@ -289,6 +295,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     available = len(cores_for(os.cpu_count() or 1)) or os.cpu_count() or 1
     if max(args.threads) > available:
         parser.error(f"--threads {max(args.threads)}: this process may use {available} cores")
+    if args.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install '.[bench]'")
+    for path in (args.output, args.plot):
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
     if args.rounds < 1:
         parser.error("--rounds should be at least 1")
     return args
