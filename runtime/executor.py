@@ -40,6 +40,7 @@ from runtime.kernels.atomics import (
     yield_core,
 )
 from runtime.kernels.intrinsics import argument, call_kernel, i64_pointer
+from runtime.kernels.isa import Isa
 from runtime.schedule import Stage, stages_of
 from runtime.workers import MEMBER_BITS, native, post, workers
 
@@ -257,3 +258,8 @@ class Table:
 def run_calls(calls: Sequence[Call], threads: int = 1) -> None:
     """Runs calls once, all threads sharing each."""
     Table(calls).run(threads)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """What runs tables; the same for all instruction sets."""
+    return [_WALK, _WALK_TRACED, _WALK_ALONE, _LEAD]
