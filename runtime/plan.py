@@ -20,7 +20,8 @@ from dialects.errors import OctetError
 from dialects.kernel.ops import CallOp, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.weights import WeightStore
-from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
+from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
+from runtime.emission.widening import emit_in_float32, touches_halves
 from runtime.executor import Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
@@ -33,8 +34,8 @@ from runtime.work import estimated_ns
 from runtime.workers import available_cores
 
 EMISSION_MODULES = (
-    "conversion", "dynamic", "elementwise", "linear", "movement", "normalization", "pooling",
-    "reduction", "resampling",
+    "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
+    "pooling", "reduction", "resampling",
 )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ class Plan:
         self._memory = np.zeros(size + 2 * ALIGNMENT, np.uint8)
         base = self._memory.ctypes.data
         memory = Memory(base + (-base % ALIGNMENT), weights, shared)
+        self._scratch = memory.scratch  # the calls hold its addresses
         function = main_function(module)
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
@@ -154,8 +156,12 @@ def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
     emitter = EMITTERS.get(op.callee.data)
     if emitter is None:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
+    site = CallSite(op, memory, isa)
     try:
-        calls = emitter(CallSite(op, memory, isa))
+        if touches_halves(site) and not TAKES_HALVES[op.callee.data](site):
+            calls = emit_in_float32(emitter, site)
+        else:
+            calls = emitter(site)
     except ValueError as error:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
     share = estimated_ns(op, isa) / max(1, len(calls))

@@ -156,3 +156,21 @@ def call_kernel(typingctx: Any, row: Any, thread: Any, threads: Any) -> Any:
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def stack_memory(size: int) -> Any:
+    """A function without arguments: the address of `size` bytes on the stack, at a cache line; gone
+    when the kernel returns."""
+
+    @intrinsic
+    def memory(typingctx: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # Not numba's `alloca_once`: that fills with zeros.
+            with builder.goto_entry_block():
+                place = builder.alloca(ir.ArrayType(ir.IntType(8), size))
+            place.align = 64
+            return builder.ptrtoint(place, _I64)
+
+        return types.int64(), generate
+
+    return memory
