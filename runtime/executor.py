@@ -213,6 +213,7 @@ class Table:
         self.calls = tuple(calls)
         self.stages = stages_of(self.calls)
         self._job = _Job(_WALK, self.calls, self.stages, 1)
+        self._traced: _Job | None = None
         self._mailboxes = (ctypes.c_int64 * MOST_THREADS)()
         self._walk_alone = _entry(_WALK_ALONE)
         self._running = threading.Lock()
@@ -244,7 +245,9 @@ class Table:
         """Runs all calls once; returns who did what when, ordered by time."""
         with self._running:
             threads = min(threads, MOST_THREADS)
-            job = _Job(_WALK_TRACED, self.calls, self.stages, threads)
+            job = self._traced
+            if job is None or job.threads < threads:
+                job = self._traced = _Job(_WALK_TRACED, self.calls, self.stages, threads)
             logs = job.log()
             self._run(job, threads)
         spans: list[Span] = []
