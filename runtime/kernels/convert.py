@@ -97,8 +97,8 @@ def quantize_calls(
     low = int(limits.min) if low is None else low
     high = int(limits.max) if high is None else high
     bounds = (f32_bits(low - zero_point), f32_bits(high - zero_point))
-    if packs_pixels(x, y):
-        return pixel_calls(x, y, (f32_bits(scale), zero_point, *bounds))
+    if packs_pixels(x, y, scale):
+        return pixel_calls(x, y, scale=scale, zero_point=zero_point, low=low, high=high)
     words = (*nest_arguments((x, y), lead=0), f32_bits(scale), zero_point, *bounds)
     return [Call(quantize_kernel(y.dtype.name), words)]
 
