@@ -17,6 +17,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "fuse-residual": ("passes.simplify.fuse_residual", "FuseResidualPass"),
     "lower-batch-norm": ("passes.simplify.lower_batch_norm", "LowerBatchNormPass"),
     "merge-pads": ("passes.simplify.merge_pads", "MergePadsPass"),
+    "recognize-attention": (
+        "passes.simplify.recognize_attention",
+        "RecognizeAttentionPass",
+    ),
     "recognize-gelu": ("passes.simplify.recognize_gelu", "RecognizeGeluPass"),
     "recognize-hard-sigmoid": (
         "passes.simplify.recognize_hard_sigmoid",

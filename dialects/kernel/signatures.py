@@ -70,7 +70,16 @@ NHWC_KERNELS = frozenset({"conv", "conv_transpose", "max_pool", "avg_pool", "res
 """Vectorized over channels, which therefore lie together."""
 
 DENSE_KERNELS = frozenset(
-    {"matmul", "matmul_integer", "conv_integer", "reshape", "gather", "topk", "layer_norm"}
+    {
+        "matmul",
+        "attention",
+        "matmul_integer",
+        "conv_integer",
+        "reshape",
+        "gather",
+        "topk",
+        "layer_norm",
+    }
 )
 """Walk rows of the last dimension, or the elements in the order of the shape."""
 

@@ -60,6 +60,9 @@ class NnOp(PlainAssembly):
     WEIGHT_AXES: ClassVar[Mapping[str, int]] = {}
     """Operands that hold weights when they are constant, each with its output-channel axis."""
 
+    FLOAT_OPERANDS: ClassVar[frozenset[str]] = frozenset()
+    """Operands that stay float when the op computes on quantized values."""
+
     SHAPE_RULE: ClassVar[Callable[..., list[Shape]]]
     """From `dialects.shapes`: operand shapes and options to result shapes."""
 
