@@ -9,7 +9,7 @@ import numpy as np
 from dialects.elements import bfloat16
 from dialects.errors import OctetError
 from dialects.kernel.ops import layout_of
-from runtime.emission.site import CallSite, emits
+from runtime.emission.site import CallSite, always, emits
 from runtime.kernels.abi import Call, View
 from runtime.kernels.conv import conv_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
@@ -18,7 +18,6 @@ from runtime.kernels.matmul import matmul_calls
 from runtime.reference.integer.linear import multiplier
 from runtime.reference.precision import HALVES
 from runtime.reference.quantization import QuantParams
-
 
 _FLOAT_KINDS: dict[np.dtype, OutputKind] = {
     np.dtype(np.float32): "f32",
@@ -79,13 +78,7 @@ def _require_halo(site: CallSite, pads: tuple[int, ...]) -> None:
         )
 
 
-def _has_channel_products(site: CallSite) -> bool:
-    """A convolution that sums over channels: tiles load and store 16-bit floats themselves."""
-    channels, filters = site.view("x").shape[1], site.array("weight").shape[0]
-    return not site.options["groups"] == channels == filters
-
-
-@emits("conv", halves=_has_channel_products)
+@emits("conv", halves=always)
 def emit_conv(site: CallSite) -> list[Call]:
     options = site.options
     x_params = site.params("x")
