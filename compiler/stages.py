@@ -84,8 +84,16 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "quantize",
-        "quantize and dequantize around int8 ops, as few as possible",
-        ("insert-qdq", "unify-scales", "propagate-qdq", "squash-qdq"),
+        "quantize and dequantize around int8 ops, and casts around 16-bit ones, as few as possible",
+        (
+            "insert-qdq",
+            "unify-scales",
+            "propagate-qdq",
+            "squash-qdq",
+            "insert-casts",
+            "propagate-casts",
+            "squash-casts",
+        ),
     ),
     Stage(
         "integer",

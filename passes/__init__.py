@@ -44,6 +44,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
+    # 16-bit floats
+    "insert-casts": ("passes.precision.insert_casts", "InsertCastsPass"),
+    "propagate-casts": ("passes.precision.propagate_casts", "PropagateCastsPass"),
+    "squash-casts": ("passes.precision.squash_casts", "SquashCastsPass"),
     # integer
     "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTablePass"),
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
