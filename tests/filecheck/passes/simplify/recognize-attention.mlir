@@ -227,3 +227,83 @@ func.func @no_columns(%q : tensor<2x3x32xf32>, %k : tensor<2x3x32xf32>, %v : ten
   %4 = nn.reshape %3 <shape = [2, 8, 12]> : (tensor<2x8x3x4xf32>) -> tensor<2x8x12xf32>
   func.return %4 : tensor<2x8x12xf32>
 }
+
+// -----
+
+// The sequence comes first, and samples and heads are one dimension.
+// CHECK-LABEL: @sequence_first
+// CHECK-NOT:   nn.softmax
+// CHECK:       %[[Q:.*]] = nn.transpose %q <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[K:.*]] = nn.transpose %k <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[V:.*]] = nn.transpose %v <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[A:.*]] = nn.attention %[[Q]], %[[K]], %[[V]]{{.*}} <heads = 3, scale = 1.0> : 
+// CHECK-NEXT:  %[[T:.*]] = nn.transpose %[[A]] <permutation = [1, 0, 2]>
+// CHECK-NEXT:  nn.reshape %[[T]] <shape = [-1, 12]>
+// CHECK-NEXT:  func.return
+func.func @sequence_first(%q : tensor<8x2x12xf32>, %k : tensor<8x2x12xf32>, %v : tensor<8x2x12xf32>, %mask : tensor<8x8xf32>) -> tensor<16x12xf32> {
+  %qs = nn.reshape %q <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %ks = nn.reshape %k <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %vs = nn.reshape %v <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %qt = nn.transpose %qs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %vt = nn.transpose %vs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %kt = nn.transpose %ks <permutation = [1, 2, 0]> : (tensor<8x6x4xf32>) -> tensor<6x4x8xf32>
+  %0 = nn.matmul %qt, %kt : (tensor<6x8x4xf32>, tensor<6x4x8xf32>) -> tensor<6x8x8xf32>
+  %1 = nn.add %0, %mask : (tensor<6x8x8xf32>, tensor<8x8xf32>) -> tensor<6x8x8xf32>
+  %2 = nn.softmax %1 <axis = 2> : (tensor<6x8x8xf32>) -> tensor<6x8x8xf32>
+  %3 = nn.matmul %2, %vt : (tensor<6x8x8xf32>, tensor<6x8x4xf32>) -> tensor<6x8x4xf32>
+  %4 = nn.transpose %3 <permutation = [1, 0, 2]> : (tensor<6x8x4xf32>) -> tensor<8x6x4xf32>
+  %5 = nn.reshape %4 <shape = [-1, 12]> : (tensor<8x6x4xf32>) -> tensor<16x12xf32>
+  func.return %5 : tensor<16x12xf32>
+}
+
+// -----
+
+// The same, with samples and heads apart in the products.
+// CHECK-LABEL: @sequence_first_split
+// CHECK-NOT:   nn.softmax
+// CHECK:       %[[Q:.*]] = nn.transpose %q <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[K:.*]] = nn.transpose %k <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[V:.*]] = nn.transpose %v <permutation = [1, 0, 2]>
+// CHECK-NEXT:  %[[A:.*]] = nn.attention %[[Q]], %[[K]], %[[V]]{{.*}} <heads = 3, scale = 1.0> : 
+// CHECK-NEXT:  %[[T:.*]] = nn.transpose %[[A]] <permutation = [1, 0, 2]>
+// CHECK-NEXT:  nn.reshape %[[T]] <shape = [-1, 12]>
+// CHECK-NEXT:  func.return
+func.func @sequence_first_split(%q : tensor<8x2x12xf32>, %k : tensor<8x2x12xf32>, %v : tensor<8x2x12xf32>) -> tensor<16x12xf32> {
+  %qs = nn.reshape %q <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %ks = nn.reshape %k <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %vs = nn.reshape %v <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %qt = nn.transpose %qs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %q4 = nn.reshape %qt <shape = [-1, 3, 8, 4]> : (tensor<6x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %kt = nn.transpose %ks <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %k4 = nn.reshape %kt <shape = [-1, 3, 8, 4]> : (tensor<6x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %vt = nn.transpose %vs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %v4 = nn.reshape %vt <shape = [-1, 3, 8, 4]> : (tensor<6x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %kt4 = nn.transpose %k4 <permutation = [0, 1, 3, 2]> : (tensor<2x3x8x4xf32>) -> tensor<2x3x4x8xf32>
+  %0 = nn.matmul %q4, %kt4 : (tensor<2x3x8x4xf32>, tensor<2x3x4x8xf32>) -> tensor<2x3x8x8xf32>
+  %2 = nn.softmax %0 <axis = 3> : (tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xf32>
+  %3 = nn.matmul %2, %v4 : (tensor<2x3x8x8xf32>, tensor<2x3x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %4 = nn.transpose %3 <permutation = [2, 0, 1, 3]> : (tensor<2x3x8x4xf32>) -> tensor<8x2x3x4xf32>
+  %5 = nn.reshape %4 <shape = [-1, 12]> : (tensor<8x2x3x4xf32>) -> tensor<16x12xf32>
+  func.return %5 : tensor<16x12xf32>
+}
+
+// -----
+
+// A mask per sample and head, where these are one dimension.
+// CHECK-LABEL: @mask_by_sample
+// CHECK-NOT:   nn.attention
+func.func @mask_by_sample(%q : tensor<8x2x12xf32>, %k : tensor<8x2x12xf32>, %v : tensor<8x2x12xf32>, %mask : tensor<6x8x8xf32>) -> tensor<16x12xf32> {
+  %qs = nn.reshape %q <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %ks = nn.reshape %k <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %vs = nn.reshape %v <shape = [8, -1, 4]> : (tensor<8x2x12xf32>) -> tensor<8x6x4xf32>
+  %qt = nn.transpose %qs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %vt = nn.transpose %vs <permutation = [1, 0, 2]> : (tensor<8x6x4xf32>) -> tensor<6x8x4xf32>
+  %kt = nn.transpose %ks <permutation = [1, 2, 0]> : (tensor<8x6x4xf32>) -> tensor<6x4x8xf32>
+  %0 = nn.matmul %qt, %kt : (tensor<6x8x4xf32>, tensor<6x4x8xf32>) -> tensor<6x8x8xf32>
+  %1 = nn.add %0, %mask : (tensor<6x8x8xf32>, tensor<6x8x8xf32>) -> tensor<6x8x8xf32>
+  %2 = nn.softmax %1 <axis = 2> : (tensor<6x8x8xf32>) -> tensor<6x8x8xf32>
+  %3 = nn.matmul %2, %vt : (tensor<6x8x8xf32>, tensor<6x8x4xf32>) -> tensor<6x8x4xf32>
+  %4 = nn.transpose %3 <permutation = [1, 0, 2]> : (tensor<6x8x4xf32>) -> tensor<8x6x4xf32>
+  %5 = nn.reshape %4 <shape = [-1, 12]> : (tensor<8x6x4xf32>) -> tensor<16x12xf32>
+  func.return %5 : tensor<16x12xf32>
+}
