@@ -33,6 +33,7 @@ from runtime.kernels.amx_tile import (
     STRIP_WORDS,
     TILE_BYTES,
     TILE_COLUMNS,
+    TILE_ROWS,
     StripEpilogue,
     configure_tiles,
     gather_rows,
@@ -49,9 +50,9 @@ if TYPE_CHECKING:
     from runtime.kernels.gemm import Product
 
 _PANEL_TILES = 4
-_BLOCK_BYTES = 512 * 1024
-"""Activations per block of strips in place: a quarter of the second-level cache of CPUs with AMX.
-"""
+_BLOCK_BYTES = 256 * 1024
+"""Activations and results per block of strips in place: what the second-level cache of a CPU with
+AMX holds beside the weights."""
 
 _GATHER_BYTES = 64 * 1024
 """Stack memory for gathered strips."""
@@ -156,8 +157,9 @@ def _panels_call(
     if gathered:
         block = _GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
-        used = STRIP_TILES * strips.height * len(activations.offsets) * TILE_BYTES
-        block = max(1, _BLOCK_BYTES // used)
+        fresh = min(len(activations.offsets) * TILE_BYTES, strips.stride)
+        row_bytes = fresh + (end - first) * product.code.output_size
+        block = max(1, _BLOCK_BYTES // (STRIP_TILES * strips.height * row_bytes))
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
@@ -261,8 +263,13 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                     )
                 )
                 base = buffer - argument(strips, start * STRIP_WORDS)
+            # The next panel's weights are fetched during this one's multiplications.
+            share = -(-TILE_ROWS * PAIR // (stop - start))
+            strip_share = share * pairs * steps * TILE_BYTES
             for p in range(first_panel, end_panel):
                 block = blocks + p * panel_block
+                ahead = w + (p + 1) * panel_weights
+                lines = share if p + 1 < end_panel and start == first_strip else 0
                 for s in range(start, stop):
                     word = s * STRIP_WORDS
                     multiply_strip(
@@ -278,6 +285,8 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                             pairs,
                             sums_row,
                             height,
+                            ahead + (s - start) * strip_share,
+                            lines,
                         )
                     )
                     finish(

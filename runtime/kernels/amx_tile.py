@@ -93,17 +93,23 @@ them."""
 
 
 def _multiply_strip(e: Emitter, arguments: list[Any]) -> None:
-    a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row, rows = arguments
+    a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row, rows = arguments[:11]
+    ahead, ahead_lines = arguments[11:]
     below = e.builder.mul(scratch_row, rows)
 
+    def prefetch(index: Any, carried: list[Any]) -> Sequence[Any]:
+        (ahead,) = carried
+        e.prefetch(ahead)
+        return [e.offset(ahead, TILE_BYTES)]
+
     def pair(index: Any, carried: list[Any]) -> Sequence[Any]:
-        b, bias, scratch = carried
+        b, bias, scratch, ahead = carried
         for i in range(STRIP_TILES):
             for j in range(PAIR):
                 _load(e, _SUMS[i][j], e.offset(bias, j * TILE_BYTES), I64(0))
 
         def step(index: Any, carried: list[Any]) -> Sequence[Any]:
-            (b,) = carried
+            b, ahead = carried
             position = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
             _load(e, _A[0], e.builder.add(a0, position), stride)
             _load(e, _B[0], b, I64(TILE_BYTES))
@@ -113,25 +119,26 @@ def _multiply_strip(e: Emitter, arguments: list[Any]) -> None:
             _load(e, _A[1], e.builder.add(a1, position), stride)
             _tile(e, "tdpbusd", I8(_SUMS[1][0]), I8(_A[1]), I8(_B[0]))
             _tile(e, "tdpbusd", I8(_SUMS[1][1]), I8(_A[1]), I8(_B[1]))
-            return [e.offset(b, PAIR * B_TILE_BYTES)]
+            return [e.offset(b, PAIR * B_TILE_BYTES), *e.loop(ahead_lines, [ahead], prefetch)]
 
-        (b,) = e.loop(steps, [b], step)
+        b, ahead = e.loop(steps, [b, ahead], step)
         for i, first in enumerate((scratch, e.builder.add(scratch, below))):
             for j in range(PAIR):
                 place = _pointer(e, e.offset(first, j * TILE_BYTES))
                 _tile(e, "tilestored64", I8(_SUMS[i][j]), place, scratch_row)
-        return [b, e.offset(bias, PAIR * TILE_BYTES), e.offset(scratch, PAIR * TILE_BYTES)]
+        bias, scratch = (e.offset(each, PAIR * TILE_BYTES) for each in (bias, scratch))
+        return [b, bias, scratch, ahead]
 
-    e.loop(pairs, [b, bias, scratch], pair)
+    e.loop(pairs, [b, bias, scratch, ahead], pair)
 
 
-multiply_strip = generated("multiply_strip", 11, _multiply_strip)
-"""`multiply_strip((a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row,
-rows))`: the sums of a strip, bias included, as [2 * rows][scratch_row / 4] int32.
+multiply_strip = generated("multiply_strip", 13, _multiply_strip)
+"""`multiply_strip((a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row, rows,
+ahead, ahead_lines))`: the sums of a strip, bias included, as [2 * rows][scratch_row / 4] int32.
 
 a0, a1: addresses of the first row of both tiles, whose rows lie `stride` bytes apart; a step adds
 its word of `step_offsets`.  b, bias: of the panel's packed weights and biases.  `pairs` of column
-tiles; `rows` per tile."""
+tiles; `rows` per tile.  Every step prefetches `ahead_lines` lines from `ahead` on."""
 
 
 def _gather_rows(e: Emitter, arguments: list[Any]) -> None:
@@ -215,8 +222,8 @@ class StripEpilogue:
             residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
             kind = Vector(I32, TILE_COLUMNS)
             sums = [e.load(e.offset(sums_at, j * TILE_BYTES), kind) for j in range(self.tiles)]
-            if self.interleaved:
-                epilogue.finish_interleaved(sums, output, residual, masks[0])
+            if self.epilogue.kind == "u8":
+                epilogue.finish_bytes(sums, output, residual, masks[0])
             else:
                 for j, acc in enumerate(sums):
                     skip = j * TILE_COLUMNS * self.epilogue.output_size
@@ -227,11 +234,10 @@ class StripEpilogue:
         e.loop(count, [rows], row)
 
     def _masks(self, e: Emitter, valid: Any) -> list[Any]:
+        """Which columns of each stored vector are valid; None if all are."""
         if not self.masked:
             return [None] * self.tiles
-        if self.interleaved:
+        if self.epilogue.kind == "u8":
             return [e.first_lanes(valid, self.columns)]
-        return [
-            e.first_lanes(e.offset(valid, -TILE_COLUMNS * j), TILE_COLUMNS)
-            for j in range(self.tiles)
-        ]
+        lanes = TILE_COLUMNS
+        return [e.first_lanes(e.offset(valid, -lanes * j), lanes) for j in range(self.tiles)]
