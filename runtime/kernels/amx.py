@@ -34,10 +34,9 @@ from runtime.kernels.amx_tile import (
     TILE_BYTES,
     TILE_COLUMNS,
     TILE_ROWS,
-    StripEpilogue,
+    StripCode,
     configure_tiles,
     gather_rows,
-    multiply_strip,
     release_tiles,
     tile_configuration,
 )
@@ -145,14 +144,14 @@ def _panels_call(
 ) -> Call:
     """The columns [first, end) in panels of so many column tiles."""
     columns = tiles * TILE_COLUMNS
-    code = StripEpilogue(tiles, bool((end - first) % columns), product.code)
+    code = StripCode(tiles, bool((end - first) % columns), product.code)
     order = interleave.order(TILE_COLUMNS) if code.interleaved else None
     packed = pack_weights(weights[:, :, first:end], tiles, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
     blocks = pack_epilogue(epilogue, product.bias[first:end], columns, order)
 
     strips = activations.strips
-    table, rows = _tables(product, strips, tiles * TILE_BYTES)
+    table, rows = _tables(product, strips, code.sums_row)
     gathered = activations.gathered
     if gathered:
         block = _GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
@@ -193,17 +192,16 @@ def _panels_call(
     return Call(amx_kernel(code), arguments, keep)
 
 
-_strip_memory = stack_memory(SCRATCH_BYTES + _GATHER_BYTES)
-"""Where a thread keeps the sums of a strip, and behind them the strips it has gathered."""
+_strip_memory = stack_memory(2 * SCRATCH_BYTES + _GATHER_BYTES)
+"""Where a thread keeps the sums of two strips, and behind them the strips it has gathered."""
 
 
 @cache
-def amx_kernel(code: StripEpilogue) -> Kernel:
+def amx_kernel(code: StripCode) -> Kernel:
     """The kernel that covers a product with strips of one width."""
-    finish = code.function()
+    strip = code.function()
     columns = code.columns
     pairs = code.tiles // PAIR
-    sums_row = code.tiles * TILE_BYTES
     panel_output = columns * code.epilogue.output_size
 
     def gemm(row: int, thread: int, threads: int) -> None:
@@ -230,7 +228,11 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
         segment_bytes = argument(row, 22)
 
         memory = _strip_memory()
-        scratch = memory
+        rows_per_step = -(-STRIP_TILES * height // (steps * pairs))
+        sums, finished = memory, memory + SCRATCH_BYTES
+        if steps >= 6:
+            finished = sums
+            rows_per_step = -(-STRIP_TILES * height // steps)
         base = a
         panel_weights = steps * (pairs * PAIR * B_TILE_BYTES)
         first_panel, end_panel, first_strip, end_strip = 0, panels, 0, strip_count
@@ -241,6 +243,7 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
             first_strip = strip_count * thread // threads
             end_strip = strip_count * (thread + 1) // threads
 
+        last_rows, last_count, last_block, last_c, last_r, last_valid = rows, 0, blocks, c, r, 0
         configure_tiles((argument(row, 17),))
         start = first_strip
         while start < end_strip:
@@ -249,7 +252,7 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                 first = argument(strips, start * STRIP_WORDS + 2)
                 last = (stop - 1) * STRIP_WORDS
                 end = argument(strips, last + 2) + argument(strips, last + 3)
-                buffer = memory + SCRATCH_BYTES
+                buffer = memory + 2 * SCRATCH_BYTES
                 gather_rows(
                     (
                         a,
@@ -272,7 +275,7 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                 lines = share if p + 1 < end_panel and start == first_strip else 0
                 for s in range(start, stop):
                     word = s * STRIP_WORDS
-                    multiply_strip(
+                    strip(
                         (
                             base + argument(strips, word),
                             base + argument(strips, word + 1),
@@ -281,26 +284,52 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                             offsets,
                             w + p * panel_weights,
                             block,
-                            scratch,
-                            pairs,
-                            sums_row,
+                            sums,
                             height,
                             ahead + (s - start) * strip_share,
                             lines,
+                            finished,
+                            last_rows,
+                            last_count,
+                            rows_per_step,
+                            last_block,
+                            last_c,
+                            last_r,
+                            last_valid,
                         )
                     )
-                    finish(
-                        (
-                            scratch,
-                            rows + 8 * ROW_WORDS * argument(strips, word + 2),
-                            argument(strips, word + 3),
-                            block,
-                            c + p * panel_output,
-                            r + p * panel_output,
-                            valid_columns - p * columns,
-                        )
-                    )
+                    sums, finished = finished, sums
+                    last_rows = rows + 8 * ROW_WORDS * argument(strips, word + 2)
+                    last_count = argument(strips, word + 3)
+                    last_block = block
+                    last_c = c + p * panel_output
+                    last_r = r + p * panel_output
+                    last_valid = valid_columns - p * columns
             start = stop
+        # No steps: only the last strip is finished.
+        strip(
+            (
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                finished,
+                last_rows,
+                last_count,
+                0,
+                last_block,
+                last_c,
+                last_r,
+                last_valid,
+            )
+        )
         release_tiles((0,))
 
     return Kernel.of(gemm, code)
