@@ -80,6 +80,12 @@ class Emitter:
         name = f"llvm.masked.store.v{value.type.count}{element}.p0"
         self.call(name, ir.VoidType(), value, pointer, I32(1), mask)
 
+    def prefetch(self, address: Any) -> None:
+        """Asks for the cache line at `address` in the second-level cache; any address is legal."""
+        read, second_level, data = I32(0), I32(2), I32(1)
+        pointer = self.pointer(address, I8)
+        self.call("llvm.prefetch.p0", ir.VoidType(), pointer, read, second_level, data)
+
     def splat(self, value: Any, lanes: int) -> Any:
         """A vector whose lanes all hold `value`."""
         kind = Vector(value.type, lanes)
