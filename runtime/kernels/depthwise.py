@@ -39,7 +39,7 @@ from runtime.kernels.gemm import element_access
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import AVX512_VNNI, Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.tile import Multiply, multiply_for
+from runtime.kernels.multiply import Multiply, multiply_for
 from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
 
 _TAPS = 4  # per dot product
@@ -325,7 +325,7 @@ class DepthwiseTile:
             add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
             if self.interleaved:
                 sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
-                epilogue.finish_bytes(sums, output, residual, masks[0])
+                epilogue.finish_interleaved(sums, output, residual, masks[0])
             else:
                 if self.multiply.kind == "u8":
                     sums = interleave.in_channel_order(e, sums, lanes)

@@ -230,7 +230,7 @@ class VectorEpilogue:
         assert self.code.kind != "i32"
         return e.widen(e.load(address, Vector(I16, lanes)), self.code.kind)
 
-    def finish_bytes(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
+    def finish_interleaved(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
         """Stores up to four vectors of accumulators (bias included) as adjacent bytes.
 
         Four vectors hold the channels of `interleave.order`, fewer hold them in order.
