@@ -141,6 +141,7 @@ def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
         panels.append(made.table)
         first = end
     table = aligned(np.concatenate(panels))
+    table[:, PanelWord.NEXT_WEIGHTS] = np.roll(table[:, PanelWord.WEIGHTS], -1)
     row = {
         Argument.A: product.a,
         Argument.K: k,

@@ -46,6 +46,10 @@ __all__ = ["Argument", "ElementKind", "Multiply", "PanelWord", "Tile", "multiply
 
 _UNROLL = 4  # steps per iteration: loop control vanishes behind the multiplications
 
+_LINE = 64
+_LINES_AHEAD = 2
+"""Cache lines of the next panel that are fetched in each iteration: 8 tiles ask for all of it."""
+
 
 class Argument(IntEnum):
     """The words of a call's row.  Addresses; tables of byte offsets from them, one per row of the
@@ -77,6 +81,7 @@ class PanelWord(IntEnum):
     A = 4  # from the activations' rows (a group's channels)
     OUTPUT = 5  # from the output's (and residual's) rows
     VALID = 6  # columns to store
+    NEXT_WEIGHTS = 7  # those of the panel after it: they are fetched meanwhile
 
 
 @dataclass(frozen=True)
@@ -134,31 +139,41 @@ class Tile:
         rest = e.builder.and_(steps, I64(_UNROLL - 1))
 
         def tile(_: Any, places: list[Any]) -> Sequence[Any]:
-            rows, outputs, residuals = places
+            rows, outputs, residuals, ahead = places
             bias = [epilogue.bias(vector) for vector in range(self.vectors)]
             row_offsets = [e.builder.add(a, offset) for offset in self._table(e, rows)]
 
+            def iteration(_: Any, carried: list[Any]) -> list[Any]:
+                ahead, *state = carried
+                for line in range(_LINES_AHEAD):
+                    e.prefetch(e.offset(ahead, line * _LINE))
+                state = self._steps(e, row_offsets, state, _UNROLL)
+                return [e.offset(ahead, _LINES_AHEAD * _LINE), *state]
+
             def segment(index: Any, carried: list[Any]) -> Sequence[Any]:
+                ahead, *state = carried
                 start = e.load(e.builder.add(segment_offsets, e.builder.mul(index, I64(8))), I64)
-                state = [start, *carried]
-                state = e.loop(
-                    iterations, state, lambda _, now: self._steps(e, row_offsets, now, _UNROLL)
-                )
+                ahead, *state = e.loop(iterations, [ahead, start, *state], iteration)
                 state = e.loop(rest, state, lambda _, now: self._steps(e, row_offsets, now, 1))
                 if partial is not None:
                     last = self.multiply.partial_activation
                     state = e.loop(
                         partial, state, lambda _, now: self._steps(e, row_offsets, now, 1, last)
                     )
-                return state[1:]
+                return [ahead, *state[1:]]
 
-            _, *sums = e.loop(segments, [w, *(bias * self.rows)], segment)
+            ahead, _, *sums = e.loop(segments, [ahead, w, *(bias * self.rows)], segment)
             self._finish(e, epilogue, sums, masks, c, outputs, r, residuals)
-            return [e.offset(place, 8 * self.rows) for place in places]
+            return [*(e.offset(place, 8 * self.rows) for place in places[:-1]), ahead]
 
         skip = e.builder.mul(first, I64(8))
         tables = (Argument.ROWS, Argument.OUTPUTS, Argument.RESIDUALS)
-        e.loop(count, [e.builder.add(argument(word), skip) for word in tables], tile)
+        starts = [e.builder.add(argument(word), skip) for word in tables]
+        # Each tile asks for its part of the next panel's weights.
+        per_tile = e.builder.mul(e.builder.mul(segments, iterations), I64(_LINES_AHEAD * _LINE))
+        done = e.builder.mul(e.builder.udiv(first, I64(self.rows)), per_tile)
+        ahead = e.builder.add(of_panel(PanelWord.NEXT_WEIGHTS), done)
+        e.loop(count, [*starts, ahead], tile)
 
     def _finish(
         self,

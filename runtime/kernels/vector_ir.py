@@ -116,6 +116,12 @@ class Emitter:
             done = builder.select(fits, builder.add(done, I64(part)), done)
             part //= 2
 
+    def prefetch(self, address: Any) -> None:
+        """Asks for the cache line at an address (which need not exist) in the level-2 cache."""
+        self.call(
+            "llvm.prefetch.p0", ir.VoidType(), self.pointer(address, I8), I32(0), I32(2), I32(1)
+        )
+
     def splat(self, value: Any, lanes: int) -> Any:
         """A vector whose lanes all hold `value`."""
         kind = Vector(value.type, lanes)
