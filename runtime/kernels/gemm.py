@@ -45,7 +45,7 @@ from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.packing import pack_tiles
 from runtime.kernels.tile import Argument, PanelWord, Tile
-from runtime.kernels.tiling import Tiling, choose_tiling
+from runtime.kernels.tiling import Tiling, choose_tiling, depth_passes
 
 # What the walker reads, as the plain numbers that numba needs.
 _M, _TILES = int(Argument.M), int(Argument.TILES)
@@ -118,7 +118,40 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     multiply = multiply_for(isa, product.element)
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
+    segments, k, _ = product.weights.shape
+    if product.element == product.epilogue.kind == "f32" and isinstance(
+        product.weights, np.ndarray
+    ):
+        passes = depth_passes(segments, k, multiply)
+        parts = _split_depth(product, passes)
+        return [call for part in parts for call in _tile_calls(part, multiply)]
     return _tile_calls(product, multiply)
+
+
+def _split_depth(product: Product, passes: int) -> list[Product]:
+    """Products of consecutive parts of the depth, each of which adds to the one before.
+
+    The sums wait in the output, so they must be of its type; only the last part clamps them.
+    """
+    assert isinstance(product.weights, np.ndarray)
+    segments, k, _ = product.weights.shape
+    size = product.weights.itemsize
+    parts: list[Product] = []
+    for part in range(passes):
+        if segments > 1:
+            chosen = slice(segments * part // passes, segments * (part + 1) // passes)
+            weights, offsets = product.weights[chosen], product.segments[chosen]
+        else:
+            chosen = slice(k * part // passes, k * (part + 1) // passes)
+            weights, offsets = product.weights[:, chosen], product.segments + chosen.start * size
+        made = replace(product, weights=weights, segments=offsets)
+        if part:
+            bias = np.zeros_like(product.bias)
+            made = replace(made, bias=bias, residual=product.c, residuals=product.outputs)
+        if part < passes - 1:
+            made = replace(made, epilogue=replace(product.epilogue, lo=-np.inf, hi=np.inf))
+        parts.append(made)
+    return parts
 
 
 # --- tiles ---

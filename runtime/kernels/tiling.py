@@ -30,8 +30,12 @@ TILE_ROWS: dict[tuple[Isa, ElementKind], tuple[int, ...]] = {
     (AVX2, "f32"): (10, 6),
 }
 
-_BLOCK_BYTES = 256 * 1024
-"""Activations per block of rows: a quarter of the smallest second-level cache this is meant for."""
+_BLOCK_BYTES = 512 * 1024
+"""Activations per block of rows: with a panel's weights they fit a second-level cache of 1 MB."""
+
+
+_PANEL_BYTES = 384 * 1024
+"""Weights per panel and pass: all tiles read them, from the second-level cache if they fit."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ def choose_tiling(m: int, n: int, segments: int, k: int, multiply: Multiply) -> 
     rows = -(-m // tiles)
     depth = segments * -(-k * multiply.element_bytes // STEP_BYTES) * STEP_BYTES
     return Tiling(rows, tiles, panels, max(1, _BLOCK_BYTES // (rows * depth)), widest)
+
+
+def depth_passes(segments: int, k: int, multiply: Multiply) -> int:
+    """Into how many products to split the depth, so that a panel's weights stay in the cache."""
+    widest = len(TILE_ROWS[multiply.isa, multiply.kind])
+    weights = segments * k * multiply.element_bytes * widest * multiply.lanes
+    return min(-(-weights // _PANEL_BYTES), segments if segments > 1 else k)
 
 
 def _panel_widths(registers: int, widest: int) -> tuple[tuple[int, int], ...]:
