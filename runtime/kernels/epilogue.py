@@ -176,6 +176,7 @@ class VectorEpilogue:
 
     def __init__(self, e: Emitter, code: EpilogueCode, block: Any, columns: int, lanes: int):
         self.e, self.code, self.block, self.columns, self.lanes = e, code, block, columns, lanes
+        self._multipliers: list[Any] = []
         scalars = e.offset(block, 8 * columns)
         if code.kind != "i32":
             self.lo, self.hi = (self._scalar(scalars, index, F32) for index in (0, 1))
@@ -197,7 +198,14 @@ class VectorEpilogue:
         address = self.e.offset(self.block, 4 * self.lanes * vector)
         return self.e.load(address, Vector(kind, self.lanes))
 
+    def keep_multipliers(self, vectors: int) -> None:
+        """Loads the multipliers of so many vectors once: for an epilogue in a loop."""
+        if self.code.kind != "i32":
+            self._multipliers = [self.multiplier(vector) for vector in range(vectors)]
+
     def multiplier(self, vector: int) -> Any:
+        if self._multipliers:
+            return self._multipliers[vector]
         address = self.e.offset(self.block, 4 * self.columns + 4 * self.lanes * vector)
         return self.e.load(address, Vector(F32, self.lanes))
 
@@ -230,7 +238,7 @@ class VectorEpilogue:
         assert self.code.kind != "i32"
         return e.widen(e.load(address, Vector(I16, lanes)), self.code.kind)
 
-    def finish_interleaved(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
+    def finish_bytes(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
         """Stores up to four vectors of accumulators (bias included) as adjacent bytes.
 
         Four vectors hold the channels of `interleave.order`, fewer hold them in order.

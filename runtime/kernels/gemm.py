@@ -23,6 +23,7 @@ import numpy as np
 from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned, kernel
+from runtime.kernels.amx import amx_calls
 from runtime.kernels.epilogue import (
     Epilogue,
     EpilogueCode,
@@ -40,7 +41,7 @@ from runtime.kernels.intrinsics import (
     u8_pointer,
     u16_pointer,
 )
-from runtime.kernels.isa import Isa
+from runtime.kernels.isa import AMX, Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.packing import pack_tiles
@@ -115,6 +116,8 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
+    if isa.includes(AMX) and (calls := amx_calls(product)) is not None:
+        return calls
     multiply = multiply_for(isa, product.element)
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)

@@ -39,10 +39,8 @@ from typing import Any
 
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
-from runtime.kernels.multiply import STEP_BYTES, ElementKind, Multiply, multiply_for
+from runtime.kernels.multiply import STEP_BYTES, Multiply
 from runtime.kernels.vector_ir import I64, Emitter, GeneratedFunction, Prefix
-
-__all__ = ["Argument", "ElementKind", "Multiply", "PanelWord", "Tile", "multiply_for"]
 
 _UNROLL = 4  # steps per iteration: loop control vanishes behind the multiplications
 
@@ -193,7 +191,7 @@ class Tile:
                 residual = e.builder.add(r, e.load(e.offset(residuals, 8 * row), I64))
             of_row = sums[row * self.vectors : (row + 1) * self.vectors]
             if self.epilogue.kind == "u8":
-                epilogue.finish_interleaved(of_row, output, residual, masks[0])
+                epilogue.finish_bytes(of_row, output, residual, masks[0])
                 continue
             for vector, total in enumerate(of_row):
                 skip = vector * self.multiply.lanes * self.epilogue.output_size
