@@ -5,8 +5,7 @@
     python benchmarks/kernels.py --isa avx512_vnni --output kernels.json
 
 Each layer is a network of its own (kernel_cases.py), on one thread. Both runtimes report the times
-of their ops; conversions of layout at the ends of the network are left out on both sides. Octet's
-figure includes about a microsecond for calling a kernel by itself.
+of their ops; conversions of layout at the ends of the network are left out on both sides.
 """
 
 from __future__ import annotations
@@ -77,13 +76,10 @@ class OctetLayer:
 
     def round(self, calls: int) -> float:
         """Seconds of the layer's kernels: the sum of their medians over `calls`."""
-        steps = [
-            step
-            for step in self.program.profile(self.feeds, calls)
-            if step.kernel not in OCTET_EDGES
-        ]
-        self.kernels = [step.kernel for step in steps]
-        return sum(step.seconds for step in steps)
+        ops = self.program.profile(self.feeds, runs=calls).ops
+        ops = [op for op in ops if op.kernel not in OCTET_EDGES]
+        self.kernels = [op.kernel for op in ops]
+        return sum(op.seconds for op in ops)
 
 
 class OnnxRuntimeLayer:
