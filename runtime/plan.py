@@ -18,9 +18,11 @@ from xdsl.ir import SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
+from dialects.kernel.loops import Launch, LoopOp
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.weights import WeightStore
+from runtime.emission.loops import emit_loop
 from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
 from runtime.executor import Table
 from runtime.kernels.abi import Call
@@ -46,7 +48,7 @@ def load_emitters() -> None:
 class Step:
     """The kernel calls of one op."""
 
-    op: CallOp
+    op: Launch
     calls: tuple[Call, ...]
 
 
@@ -68,9 +70,13 @@ class Plan:
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
             for op in body_of(function).ops
-            if isinstance(op, CallOp)
+            if isinstance(op, Launch)
         ]
-        self._gathers = [step for step in self.steps if step.op.callee.data == "gather"]
+        self._gathers = [
+            (step.op, step.calls)
+            for step in self.steps
+            if isinstance(step.op, CallOp) and step.op.kernel_name == "gather"
+        ]
         self._table = Table([call for step in self.steps for call in step.calls])
         self._inputs = {
             name: self._window(memory, argument)
@@ -104,12 +110,12 @@ class Plan:
     def execute(self, threads: int = 1) -> None:
         """Runs all kernels on what is in the arena. Raises OctetError for a bad gather index."""
         self._table.run(threads)
-        for step in self._gathers:
-            if (bad := bad_index(step.calls)) is not None:
+        for op, calls in self._gathers:
+            if (bad := bad_index(calls)) is not None:
                 raise OctetError(
-                    f"{step.op.source_name}: index {bad[0]} lies outside of "
-                    f"{list(buffer_shape(step.op.inputs[0]))} along axis "
-                    f"{step.op.values()['axis']}"
+                    f"{op.source_name}: index {bad[0]} lies outside of "
+                    f"{list(buffer_shape(op.inputs[0]))} along axis "
+                    f"{op.values()['axis']}"
                 )
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
@@ -130,18 +136,22 @@ class Plan:
         return [float(value) for value in np.median(times, axis=0)]
 
 
-def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
+def emit(op: Launch, memory: Memory, isa: Isa) -> list[Call]:
     """The kernel calls of one op, halos of its results included."""
-    emitter = EMITTERS.get(op.callee.data)
-    if emitter is None:
-        raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
     try:
-        calls = emitter(CallSite(op, memory, isa))
+        calls = emit_loop(op, memory) if isinstance(op, LoopOp) else _emit_call(op, memory, isa)
     except ValueError as error:
-        raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
+        raise OctetError(f"{op.source_name}: kernel {op.kernel_name}: {error}") from error
     for result in op.results:
         calls = [*calls, *_fill_halo(result, memory)]
     return calls
+
+
+def _emit_call(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
+    emitter = EMITTERS.get(op.kernel_name)
+    if emitter is None:
+        raise OctetError(f"{op.source_name}: kernel {op.kernel_name} has no implementation")
+    return emitter(CallSite(op, memory, isa))
 
 
 def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:

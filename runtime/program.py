@@ -145,7 +145,7 @@ class Program:
         return [
             StepProfile(
                 layer=step.op.layer.data if step.op.layer is not None else "",
-                kernel=step.op.callee.data,
+                kernel=step.op.kernel_name,
                 precision=str(step.op.precision.data) if step.op.precision is not None else "",
                 seconds=seconds,
                 bytes=sum(element_bytes(v) for v in (*step.op.operands, *step.op.results)),
