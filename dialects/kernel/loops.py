@@ -216,7 +216,7 @@ class LoopOp(IRDLOperation):
             if isinstance(current, BlockArgument):
                 found.add(current.index)
                 continue
-            for operand in current.owner.operands:
+            for operand in cast(Operation, current.owner).operands:
                 if operand not in seen:
                     seen.add(operand)
                     pending.append(operand)

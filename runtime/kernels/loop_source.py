@@ -182,13 +182,14 @@ class _Generator:
             needed.add(value)
             if isinstance(value, BlockArgument) or value in stop:
                 continue
-            pending += [v for v in value.owner.operands if v not in self.uniform]
+            pending += [v for v in _op_of(value).operands if v not in self.uniform]
         order = [*self.op.block.args, *(r for inner in self.op.ops() for r in inner.results)]
         return [value for value in order if value in needed]
 
     def _cost(self, value: SSAValue) -> int:
         """Instructions to compute a value anew."""
-        return sum(_COSTS.get(type(v.owner), 1) for v in self._slice([value], ()))
+        found = self._slice([value], ())
+        return sum(1 if isinstance(v, BlockArgument) else _cost_of(_op_of(v)) for v in found)
 
     def _choose_kept(self) -> None:
         """Gives values that several passes need, and that are long to compute, a place.
@@ -348,14 +349,14 @@ class _Generator:
         for number, fold in folds:
             out.line(f"{self.names[fold.result]} = finish_{fold.kind.data}(lanes{number})")
 
-    def _elements(
-        self, index: int, values: Sequence[SSAValue], known: Sequence[SSAValue]
-    ) -> None:
+    def _elements(self, index: int, values: Sequence[SSAValue], known: Sequence[SSAValue]) -> None:
         """The statements for one element of pass `index`."""
         results = [(n, v) for n, v in self._element_results() if self.stages[v] == index]
         for value in values:
             if value in known:
-                self.out.line(f"{self.names[value]} = again{self.kept[value]}(p{self.inputs + self.kept[value]}, i)")
+                number = self.kept[value]
+                place = f"again{number}(p{self.inputs + number}, i)"
+                self.out.line(f"{self.names[value]} = {place}")
             elif isinstance(value, BlockArgument):
                 self._load(value, "i")
             else:
@@ -386,10 +387,19 @@ class _Generator:
         self.out.line(f"store{result}(p{number}, {at}, {value})")
 
     def _compute(self, value: SSAValue) -> None:
-        inner = cast(Operation, value.owner)
+        inner = _op_of(value)
         operands = [self.names[operand] for operand in inner.operands]
         if isinstance(inner, arith.CmpfOp):
             text = f"{{0}} {_COMPARE[COMPARISONS[inner.predicate.value.data]]} {{1}}"
         else:
             text = EXPRESSIONS[type(inner)]
         self.out.line(f"{self.names[value]} = {text.format(*operands)}")
+
+
+def _op_of(value: SSAValue) -> Operation:
+    """The op of a body that gives a value."""
+    return cast(Operation, value.owner)
+
+
+def _cost_of(op: Operation) -> int:
+    return _COSTS.get(type(op), 1)

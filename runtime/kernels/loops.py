@@ -182,13 +182,13 @@ def plan_loop(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand])
         size = int(np.prod(whole[op.row_axis :], dtype=np.int64))
         words = (*nest_arguments(views), size)
         advances = [_row_advance(operand.view, whole, op.row_axis) for operand in inputs]
-        advances += ["uniform" if value in rows else "contiguous" for value in op.yielded]
+        advances += [_result_advance(value in rows) for value in op.yielded]
     words += tuple(f32_bits(value) for value in op.scalar_values)
     for number, operand in enumerate(operands):
         words += _quantization_words(operand.params, number >= len(inputs))
     buffers = [
-        Buffer(operand.view.dtype.name, operand.params is not None, advance)
-        for operand, advance in zip(operands, advances, strict=True)
+        Buffer(operand.view.dtype.name, operand.params is not None, kind)
+        for operand, kind in zip(operands, advances, strict=True)
     ]
     return Loop(loop_source(op, buffers), words)
 
@@ -208,6 +208,10 @@ def _advance(stride: int, is_result: bool) -> Advance:
 def _row_advance(view: View, whole: tuple[int, ...], axis: int) -> Advance:
     shape = (1,) * (len(whole) - view.rank) + view.shape
     return "contiguous" if shape[axis:] == whole[axis:] else "uniform"
+
+
+def _result_advance(is_row_value: bool) -> Advance:
+    return "uniform" if is_row_value else "contiguous"
 
 
 def _row_starts(view: View, whole: tuple[int, ...], axis: int) -> View:

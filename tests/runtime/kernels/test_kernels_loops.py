@@ -32,7 +32,8 @@ def program(rows: int, columns: int, layer: str = "norm", scalar: float = 0.5) -
     q = f"memref<{rows}x{columns}x!quant.uniform<u8:f32, 0.1:3>, #kernel.buffer<dense>>"
     text = f"""
 func.func @main(%0 : {x}, %1 : {y}) -> ({x}, {q}) {{
-  %2, %3 = kernel.reduce (%0, %1) <axis = 1, scalars = [{scalar}]> {{layer = "{layer}"}} : ({x}, {y}) -> ({x}, {q}) {{
+  %2, %3 = kernel.reduce (%0, %1) <axis = 1, scalars = [{scalar}]> {{layer = "{layer}"}}
+      : ({x}, {y}) -> ({x}, {q}) {{
   ^bb0(%a : f32, %b : f32, %s : f32):
     %4 = arith.mulf %a, %s : f32
     %5 = arith.addf %4, %b : f32
@@ -65,11 +66,15 @@ def test_text_is_python_of_known_names():
     (function,) = ast.parse(text).body
     assert isinstance(function, ast.FunctionDef)
     assigned = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-    assigned -= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    assigned -= {
+        n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
     parameters = {argument.arg for argument in function.args.args}
     assert assigned <= {*NAMES, *parameters, *dir(builtins)}
     assert not any(isinstance(n, ast.Attribute | ast.Import) for n in ast.walk(function))
-    assert not any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(function))
+    assert not any(
+        isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(function)
+    )
 
 
 def test_one_text_per_structure():
@@ -84,7 +89,9 @@ def test_one_text_per_structure():
 
 
 def test_text_does_not_depend_on_hash_seeds():
-    script = "from tests.runtime.kernels.test_kernels_loops import *; print(text_of(program(4, 64)))"
+    script = (
+        "from tests.runtime.kernels.test_kernels_loops import *; print(text_of(program(4, 64)))"
+    )
     texts = {
         subprocess.run(
             [sys.executable, "-c", script],
@@ -100,7 +107,8 @@ def test_text_does_not_depend_on_hash_seeds():
 
 def test_exponentials_are_kept_in_the_result():
     text = text_of(program(4, 64))
-    assert text.count("exp(") == 1 and "again0(" in text
+    assert text.count("exp(") == 1
+    assert "again0(" in text
 
 
 @pytest.mark.skipif("+avx512f" not in cpu_features(), reason="looks for 512-bit registers")
