@@ -79,7 +79,7 @@ _COSTS: Mapping[type[Operation], int] = {
     math.SqrtOp: 8,
     math.TanhOp: 30,
 }
-"""Instructions of an op, roughly; 1 where not listed."""
+"""See `instructions_of`; 1 where not listed."""
 _KEEP = 12
 """A value that takes fewer instructions is computed again rather than kept."""
 
@@ -189,7 +189,7 @@ class _Generator:
     def _cost(self, value: SSAValue) -> int:
         """Instructions to compute a value anew."""
         found = self._slice([value], ())
-        return sum(1 if isinstance(v, BlockArgument) else _cost_of(_op_of(v)) for v in found)
+        return sum(1 if isinstance(v, BlockArgument) else instructions_of(_op_of(v)) for v in found)
 
     def _choose_kept(self) -> None:
         """Gives values that several passes need, and that are long to compute, a place.
@@ -401,5 +401,6 @@ def _op_of(value: SSAValue) -> Operation:
     return cast(Operation, value.owner)
 
 
-def _cost_of(op: Operation) -> int:
+def instructions_of(op: Operation) -> int:
+    """Instructions of a scalar op, roughly."""
     return _COSTS.get(type(op), 1)

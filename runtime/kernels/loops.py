@@ -181,8 +181,10 @@ def plan_loop(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand])
         views += [_result_row_starts(operand.view, whole, op.row_axis) for operand in results]
         size = int(np.prod(whole[op.row_axis :], dtype=np.int64))
         words = (*nest_arguments(views), size)
-        advances = [_row_advance(operand.view, whole, op.row_axis) for operand in inputs]
-        advances += [_result_advance(value in rows) for value in op.yielded]
+        advances = [
+            *(_row_advance(operand.view, whole, op.row_axis) for operand in inputs),
+            *(_result_advance(value in rows) for value in op.yielded),
+        ]
     words += tuple(f32_bits(value) for value in op.scalar_values)
     for number, operand in enumerate(operands):
         words += _quantization_words(operand.params, number >= len(inputs))
