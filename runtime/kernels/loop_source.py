@@ -256,6 +256,7 @@ class _Generator:
 
     def _prologue(self) -> None:
         out, word = self.out, parameters_at(len(self.buffers))
+        out.line("use_wide_vectors()")
         out.line("begin, n = inner_part(row, thread, threads)")
         out.line("index, end = row_part(row, thread, threads)")
         if self.op.row_axis is not None:

@@ -94,6 +94,26 @@ def _storer(result: int) -> Any:
     return store
 
 
+@intrinsic
+def use_wide_vectors(typingctx: Any) -> Any:
+    """Lets LLVM vectorize the calling kernel with the widest registers the CPU has.
+
+    For most CPUs with 512-bit registers it prefers 256 bits, which pays in loops of a few
+    elements. These loops are long, and their functions too.
+    """
+    signature = types.void()
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        attributes = builder.function.attributes
+        # llvmlite knows no attributes with values; they print like the others. Inlined into
+        # numba's wrapper, which has no such attribute, the kernel would lose it.
+        set.add(attributes, '"prefer-vector-width"="512"')
+        attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 # --- from text to kernel -------------------------------------------------------------------------
 
 NAMES: dict[str, Any] = {
@@ -106,6 +126,7 @@ NAMES: dict[str, Any] = {
     "inner_stride": inner_stride,
     "middle_stride": middle_stride,
     "advance": advance,
+    "use_wide_vectors": use_wide_vectors,
     "load": _loader(None),
     "new_tile": scratch(types.float32, TILE),
     "new_lanes": scratch(types.float32, LANES),
@@ -168,23 +189,11 @@ def plan_loop(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand])
         return None
     operands = (*inputs, *results)
     whole = op.iteration_shape([operand.view.shape for operand in inputs])
+    advances: list[Advance]
     if op.row_axis is None:
-        views = [operand.view.broadcast_to(whole) for operand in operands]
-        words = nest_arguments(views)
-        advances = [
-            _advance(words[parameters_at(number)], number >= len(inputs))  # words begin at 1
-            for number in range(len(views))
-        ]
+        words, advances = _plan_elements(operands, whole, len(inputs))
     else:
-        rows = row_values(op)
-        views = [_row_starts(operand.view, whole, op.row_axis) for operand in inputs]
-        views += [_result_row_starts(operand.view, whole, op.row_axis) for operand in results]
-        size = int(np.prod(whole[op.row_axis :], dtype=np.int64))
-        words = (*nest_arguments(views), size)
-        advances = [
-            *(_row_advance(operand.view, whole, op.row_axis) for operand in inputs),
-            *(_result_advance(value in rows) for value in op.yielded),
-        ]
+        words, advances = _plan_rows(op, inputs, results, whole, op.row_axis)
     words += tuple(f32_bits(value) for value in op.scalar_values)
     for number, operand in enumerate(operands):
         words += _quantization_words(operand.params, number >= len(inputs))
@@ -193,6 +202,33 @@ def plan_loop(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand])
         for operand, kind in zip(operands, advances, strict=True)
     ]
     return Loop(loop_source(op, buffers), words)
+
+
+def _plan_elements(
+    operands: Sequence[Operand], whole: tuple[int, ...], inputs: int
+) -> tuple[tuple[int, ...], list[Advance]]:
+    """The words of a nest over all elements, and how each buffer advances in its inner loop."""
+    words = nest_arguments([operand.view.broadcast_to(whole) for operand in operands])
+    # Words are counted from 1: this is the one behind the operand's address.
+    strides = [words[parameters_at(number)] for number in range(len(operands))]
+    return words, [_advance(stride, number >= inputs) for number, stride in enumerate(strides)]
+
+
+def _plan_rows(
+    op: LoopOp,
+    inputs: Sequence[Operand],
+    results: Sequence[Operand],
+    whole: tuple[int, ...],
+    axis: int,
+) -> tuple[tuple[int, ...], list[Advance]]:
+    """The words of a nest over rows, and how each buffer advances within a row."""
+    rows = row_values(op)
+    views = [_row_starts(operand.view, whole, axis) for operand in inputs]
+    views += [_result_row_starts(operand.view, whole, axis) for operand in results]
+    size = int(np.prod(whole[axis:], dtype=np.int64))
+    advances = [_row_advance(operand.view, whole, axis) for operand in inputs]
+    of_results = [_result_advance(value in rows) for value in op.yielded]
+    return (*nest_arguments(views), size), [*advances, *of_results]
 
 
 def loop_calls(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand]) -> list[Call]:
