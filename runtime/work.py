@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 
 from dialects.elements import dtype_of
 from dialects.kernel.loops import Launch, LoopOp
-from dialects.kernel.ops import CallOp, buffer_element, buffer_shape
+from dialects.kernel.ops import buffer_element, buffer_shape
 from dialects.nn.base import NnOp
 from runtime.kernels.isa import Isa
 from runtime.kernels.loop_source import instructions_of
@@ -37,8 +37,10 @@ _INSTRUCTIONS_PER_NS = 40.0
 _CALL_NS = 100.0
 
 
-def call_macs(op: CallOp) -> int:
-    """Multiply-accumulates of a kernel call."""
+def call_macs(op: Launch) -> int:
+    """Multiply-accumulates of a kernel call; a loop multiplies no matrices."""
+    if isinstance(op, LoopOp):
+        return 0
     tensor_op = op.tensor_op()
     return tensor_op.macs() if isinstance(tensor_op, NnOp) else 0
 

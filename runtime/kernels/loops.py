@@ -226,8 +226,8 @@ def _plan_rows(
     views = [_row_starts(operand.view, whole, axis) for operand in inputs]
     views += [_result_row_starts(operand.view, whole, axis) for operand in results]
     size = int(np.prod(whole[axis:], dtype=np.int64))
-    advances = [_row_advance(operand.view, whole, axis) for operand in inputs]
-    of_results = [_result_advance(value in rows) for value in op.yielded]
+    advances: list[Advance] = [_row_advance(operand.view, whole, axis) for operand in inputs]
+    of_results: list[Advance] = [_result_advance(value in rows) for value in op.yielded]
     return (*nest_arguments(views), size), [*advances, *of_results]
 
 
