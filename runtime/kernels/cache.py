@@ -237,9 +237,9 @@ def _target_machine_options() -> dict[str, Any]:
 
 
 def _target_machine() -> llvm.TargetMachine:
-    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
-        **_target_machine_options()
-    )
+    options = _target_machine_options()  # first: it makes the targets known
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(**options)
 
 
 def _load(symbol: str, object_file: bytes) -> int:
