@@ -21,7 +21,7 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.amx_tile import TILE_ROWS, tile_configuration
-from runtime.kernels.attention_rows import finish_rows, softmax_rows
+from runtime.kernels.attention_rows import GROUP, finish_rows, softmax_rows
 from runtime.kernels.attention_strips import StripProducts
 from runtime.kernels.attention_tiles import Products, attention_multiply
 from runtime.kernels.intrinsics import argument
@@ -195,6 +195,13 @@ class _Scratch:
         return -(-self.keys // self.products.taps)
 
     @property
+    def score_row(self) -> int:
+        """Bytes of a row of scores: the softmax's groups and the product's panels."""
+        group = GROUP * self.products.lanes
+        panels = max(self.key_panels, -(-self.keys // group) * GROUP)
+        return panels * 4 * self.products.lanes
+
+    @property
     def weight_row(self) -> int:
         """Bytes of a row of weights: whole lines; floats lie over their scores."""
         return 0 if self.products.taps == 1 else -(-self.keys // 64) * 64
@@ -204,7 +211,7 @@ class _Scratch:
         """Bytes of each part, in the order of the class's docstring."""
         register = 4 * self.products.lanes
         key_panel = self.key_blocks * self.products.lanes * register
-        score_row = self.key_panels * register
+        score_row = self.score_row
         weight_row = self.weight_row
         return (
             self.key_panels * key_panel,
@@ -238,6 +245,7 @@ class _Scratch:
             self.value_panels,
             self.value_steps,
             (1 << 8 * tail) - 1 if tail else -1,
+            self.score_row,
             self.weight_row,
             self.products.query_row(self.depth),
         )
@@ -255,7 +263,7 @@ def attention_kernel(products: Products) -> Kernel:
     together = products.steps_together
 
     def attention(row: int, thread: int, threads: int) -> None:
-        slots = min(threads, argument(row, 40))
+        slots = min(threads, argument(row, 41))
         if thread >= slots:
             return
         q, k, v = argument(row, 1), argument(row, 2), argument(row, 3)
@@ -268,7 +276,7 @@ def attention_kernel(products: Products) -> Kernel:
         batch, heads = argument(row, 17), argument(row, 18)
         queries, keys = argument(row, 19), argument(row, 20)
         depth_bytes, column_bytes = argument(row, 21), argument(row, 22)
-        packed_keys = argument(row, 39) + thread * argument(row, 23)
+        packed_keys = argument(row, 40) + thread * argument(row, 23)
         packed_values = packed_keys + argument(row, 24)
         bias = packed_keys + argument(row, 25)
         scores = packed_keys + argument(row, 26)
@@ -278,15 +286,15 @@ def attention_kernel(products: Products) -> Kernel:
         copied = packed_keys + argument(row, 30)
         key_panels, key_blocks, key_steps = argument(row, 31), argument(row, 32), argument(row, 33)
         value_panels, value_steps = argument(row, 34), argument(row, 35)
-        tail, weight_row, copied_row = argument(row, 36), argument(row, 37), argument(row, 38)
-        zeros, columns, tiles = argument(row, 41), argument(row, 42), argument(row, 43)
-        flip, q_zero, v_zero = argument(row, 44), argument(row, 45), argument(row, 46)
-        score_multiplier, value_multiplier = argument(row, 47), argument(row, 48)
-        low, high, zero = argument(row, 49), argument(row, 50), argument(row, 51)
+        tail, copied_row = argument(row, 36), argument(row, 39)
+        score_row, weight_row = argument(row, 37), argument(row, 38)
+        zeros, columns, tiles = argument(row, 42), argument(row, 43), argument(row, 44)
+        flip, q_zero, v_zero = argument(row, 45), argument(row, 46), argument(row, 47)
+        score_multiplier, value_multiplier = argument(row, 48), argument(row, 49)
+        low, high, zero = argument(row, 50), argument(row, 51), argument(row, 52)
 
         key_panel = key_blocks * lanes * register
         value_panel = value_steps * register
-        score_row = key_panels * register
         if weight_row == 0:
             weights, weight_row = scores, score_row
         key_tile_steps = (key_steps + together - 1) // together

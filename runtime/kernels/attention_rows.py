@@ -28,6 +28,9 @@ from runtime.reference.integer.attention import EXP2_255, LEAST_EXPONENT, LOG2E,
 
 _MANTISSA = 23
 
+GROUP = 4
+"""Registers of scores that become one register of bytes."""
+
 
 def softmax_rows(products: Products) -> Any:
     """(scores, row stride, keys, rows, weights, row stride, mask, row stride, multiplier, totals).
@@ -46,6 +49,7 @@ def softmax_rows(products: Products) -> Any:
         rest = builder.srem(keys, I64(lanes))
         has_rest = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
         chunks = builder.add(whole, has_rest)
+        groups = builder.sdiv(e.offset(chunks, GROUP - 1), I64(GROUP))
         inside = e.first_lanes(rest, lanes)
         nothing = _splat(-np.inf, lanes)
 
@@ -73,25 +77,48 @@ def softmax_rows(products: Products) -> Any:
                 e.store(value, place)
                 return [_larger(e, value, carried[0])]
 
+            def beyond(chunk: Any, _: list[Any]) -> list[Any]:
+                skip = builder.mul(builder.add(chunks, chunk), I64(4 * lanes))
+                e.store(nothing, builder.add(start, skip))
+                return []
+
+            if integer:
+                e.loop(builder.sub(builder.mul(groups, I64(GROUP)), chunks), [], beyond)
             largest = [_splat(LOWEST if integer else -np.inf, lanes)]
             (largest,) = e.loop(has_rest, e.loop(whole, largest, full), partial)
             shift = e.splat(_across(e, largest, lambda a, b: _larger(e, a, b)), lanes)
 
+            def weigh_bytes(group: Any, carried: list[Any]) -> list[Any]:
+                address = builder.add(start, builder.mul(group, I64(4 * lanes * GROUP)))
+                places = [e.offset(address, 4 * lanes * i) for i in range(GROUP)]
+                parts = [
+                    _weight_bits(e, builder.fsub(e.load(place, floats), shift), lanes)
+                    for place in places
+                ]
+                octets = _lowest_bytes(e, parts, lanes)
+                e.store(octets, builder.add(target, builder.mul(group, I64(lanes * GROUP))))
+                pairs = builder.add(parts[0], parts[1]), builder.add(parts[2], parts[3])
+                return [builder.add(carried[0], builder.add(*pairs))]
+
             def weigh(chunk: Any, carried: list[Any]) -> list[Any]:
-                place = builder.add(start, builder.mul(chunk, I64(4 * lanes)))
-                x = builder.fsub(e.load(place, floats), shift)
-                if integer:
-                    weight = _weight(e, x, lanes)
-                    octets = builder.trunc(weight, Vector(I8, lanes))
-                    e.store(octets, builder.add(target, builder.mul(chunk, I64(lanes))))
-                    return [builder.add(carried[0], weight)]
-                weight = _exp(e, x, lanes)
-                e.store(weight, builder.add(target, builder.mul(chunk, I64(4 * lanes))))
+                skip = builder.mul(chunk, I64(4 * lanes))
+                weight = _exp(
+                    e, builder.fsub(e.load(builder.add(start, skip), floats), shift), lanes
+                )
+                e.store(weight, builder.add(target, skip))
                 return [builder.fadd(carried[0], weight)]
 
-            (total,) = e.loop(chunks, [products.multiply.zero(e)], weigh)
-            combine = builder.add if integer else builder.fadd
-            e.store(_across(e, total, combine), builder.add(totals, builder.mul(index, I64(4))))
+            zero = [products.multiply.zero(e)]
+            if integer:
+                (total,) = e.loop(groups, zero, weigh_bytes)
+                # All the ROUNDs in the sum, modulo 2^32.
+                count = builder.trunc(builder.mul(groups, I64(GROUP * lanes)), I32)
+                rounds = builder.mul(count, I32(int(ROUND.view(np.int32))))
+                total = builder.sub(_across(e, total, builder.add), rounds)
+            else:
+                (total,) = e.loop(chunks, zero, weigh)
+                total = _across(e, total, builder.fadd)
+            e.store(total, builder.add(totals, builder.mul(index, I64(4))))
             return []
 
         e.loop(rows, [], row)
@@ -190,8 +217,9 @@ def _across(e: Emitter, value: Any, combine: Callable[[Any, Any], Any]) -> Any:
     return e.builder.extract_element(value, I32(0))
 
 
-def _weight(e: Emitter, x: Any, lanes: int) -> Any:
-    """`runtime.reference.integer.attention.attention_weights` of s - max(s), as int32."""
+def _weight_bits(e: Emitter, x: Any, lanes: int) -> Any:
+    """`runtime.reference.integer.attention.attention_weights` of s - max(s): the bits of ROUND
+    plus the weight."""
     builder = e.builder
     integers, round_ = Vector(I32, lanes), _splat(ROUND, lanes)
     x = _larger(e, builder.fmul(x, _splat(LOG2E, lanes)), _splat(LEAST_EXPONENT, lanes))
@@ -203,8 +231,14 @@ def _weight(e: Emitter, x: Any, lanes: int) -> Any:
     # The low bits of t are the exponent; those of ROUND vanish in the shift.
     exponent = builder.shl(builder.bitcast(t, integers), integers([_MANTISSA] * lanes))
     p = builder.bitcast(builder.add(builder.bitcast(p, integers), exponent), Vector(F32, lanes))
-    rounded = builder.bitcast(builder.fadd(p, round_), integers)
-    return builder.sub(rounded, _bits(ROUND, lanes))
+    return builder.bitcast(builder.fadd(p, round_), integers)
+
+
+def _lowest_bytes(e: Emitter, parts: list[Any], lanes: int) -> Any:
+    """The lowest byte of every 32-bit lane of four registers, in order."""
+    octets = [e.builder.bitcast(part, Vector(I8, 4 * lanes)) for part in parts]
+    low, high = (e.shuffle(octets[i], octets[i + 1], range(0, 8 * lanes, 4)) for i in (0, 2))
+    return e.shuffle(low, high, range(4 * lanes))
 
 
 def _exp(e: Emitter, x: Any, lanes: int) -> Any:
