@@ -26,7 +26,7 @@ from runtime.kernels.attention_strips import StripProducts
 from runtime.kernels.attention_tiles import Products, attention_multiply
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.isa import AMX, Isa, tile_registers_permitted
-from runtime.kernels.tile import ElementKind
+from runtime.kernels.multiply import ElementKind
 
 QUERIES = 32
 """Queries per block: 128 keys then have 16 KB of scores."""

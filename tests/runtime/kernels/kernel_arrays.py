@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.abi import View
+from runtime.kernels.abi import View, aligned
 
 GUARD = 64
 """Elements before and after a buffer; kernels may read so many bytes past the end, and write
@@ -58,7 +58,7 @@ def channels_last(
     padded = [size + pads[i] + pads[rank + i] for i, size in enumerate(shape[2:])]
     outer = (shape[0], *padded, shape[1] + extra)
     count = int(np.prod(outer))
-    memory = _noise(count + 2 * GUARD, dtype)
+    memory = aligned(_noise(count + 2 * GUARD, dtype))  # as a plan aligns its buffers
     buffer = memory[GUARD : GUARD + count].reshape(outer)
     first = extra // 2
     buffer = buffer[..., first : first + shape[1]]
