@@ -27,8 +27,9 @@ from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.artifact import load_artifact, save_artifact
 from runtime.kernels.isa import Isa, best_isa, host_isas, isa_named
-from runtime.plan import Plan, element_bytes
+from runtime.plan import Plan
 from runtime.planning.memory import plan_memory, resize_program
+from runtime.work import call_bytes
 
 MAX_PLANS = 16
 """Plans kept for other input sizes; the oldest is dropped first."""
@@ -148,7 +149,7 @@ class Program:
                 kernel=step.op.callee.data,
                 precision=str(step.op.precision.data) if step.op.precision is not None else "",
                 seconds=seconds,
-                bytes=sum(element_bytes(v) for v in (*step.op.operands, *step.op.results)),
+                bytes=call_bytes(step.op),
             )
             for step, seconds in zip(plan.steps, times, strict=True)
         ]

@@ -3,10 +3,13 @@
 Rows are cut into strips of two tiles, columns into panels of 64 (what is left over is a narrower,
 masked panel in a call of its own).  A strip's activations are read
 
-    in place    where the rows of its tiles are evenly spaced and every run of 64 bytes lies in one
-                cache line: 1x1 convolutions and matrix products with K a multiple of 64, K x K
-                convolutions of any geometry with a multiple of 64 channels
-    gathered    else: its rows are copied to the stack, segments side by side, once for all panels
+    in place    where the rows of its tiles are evenly spaced, as pixels and rows of matrices are.
+                Whatever lies between a segment's end and the end of the last step's 64 bytes is
+                multiplied by zeros
+    gathered    else, or where that takes less time: its rows are copied to the stack, segments side
+                by side, once for all panels
+
+and where an estimate says that both take longer than register tiles, those are used.
 
 A kernel walks blocks of strips (in place: so many that their activations stay in the second-level
 cache; gathered: what the stack holds), in a block the panels, in a panel the strips.  Threads share
@@ -15,7 +18,7 @@ the panels if there are many and nothing is gathered, else the strips.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -23,7 +26,13 @@ import numpy as np
 
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
-from runtime.kernels.amx_layout import Strips, pack_weights, strips_gathered, strips_in_place
+from runtime.kernels.amx_layout import (
+    Activations,
+    Strips,
+    pack_weights,
+    strips_gathered,
+    strips_in_place,
+)
 from runtime.kernels.amx_tile import (
     B_TILE_BYTES,
     PAIR,
@@ -40,7 +49,7 @@ from runtime.kernels.amx_tile import (
     release_tiles,
     tile_configuration,
 )
-from runtime.kernels.epilogue import pack_epilogue
+from runtime.kernels.epilogue import EpilogueCode, pack_epilogue
 from runtime.kernels.intrinsics import argument, stack_memory
 from runtime.kernels.isa import tile_registers_permitted
 from runtime.kernels.layout import channels_of
@@ -56,57 +65,51 @@ AMX holds beside the weights."""
 _GATHER_BYTES = 64 * 1024
 """Stack memory for gathered strips."""
 
+_GIGAHERTZ = 3.0
+"""Turns the estimate of cycles into one of nanoseconds."""
+
 _MANY_PANELS = 8
 """From here on threads share panels: the imbalance is at most an eighth."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Activations:
-    """How the kernel gets at the rows: in place (`gathered` is 0) or copied, so many bytes a row.
-
-    offsets: byte offset of each step.
-    """
-
-    strips: Strips
-    offsets: np.ndarray
-    gathered: int
-
-
-def amx_calls(product: Product) -> list[Call] | None:
-    """The calls that compute a product with AMX; None if its shape is none for it."""
+def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
+    """The calls that compute a product with AMX; None if its weights are none for it, or if it
+    would take longer than `tile_cycles`, what other kernels need."""
     weights = product.weights
     if isinstance(weights, View) or weights.dtype != np.int8 or not tile_registers_permitted():
         return None
-    activations = _in_place(product) or _gathered(product)
-    if activations is None:
-        return None
-    if activations.gathered:
-        weights = weights.reshape(1, -1, weights.shape[2])
+    ways = [way for way in (_in_place(product), _gathered(product)) if way is not None]
     n = weights.shape[2]
+    best = min(ways, key=lambda way: way.cycles(n), default=None)
+    if best is None or best.cycles(n) > tile_cycles:
+        return None
+    if best.gathered:
+        weights = weights.reshape(1, -1, n)
     wide = _PANEL_TILES * TILE_COLUMNS
     whole = n - n % wide
+    code = product.code
     calls = []
     if whole:
-        calls.append(_panels_call(product, weights, activations, 0, whole, _PANEL_TILES))
+        calls.append(_panels_call(product, weights, code, best, 0, whole, _PANEL_TILES))
     if n > whole:
         tiles = PAIR if n - whole <= PAIR * TILE_COLUMNS else _PANEL_TILES
-        calls.append(_panels_call(product, weights, activations, whole, n, tiles))
+        last = _panels_call(product, weights, code, best, whole, n, tiles)
+        calls.append(replace(last, independent=bool(calls)))
     return calls
 
 
-def _in_place(product: Product) -> _Activations | None:
-    k = product.weights.shape[1]
-    starts = product.a + product.rows
-    if k % TILE_BYTES or np.any(starts % TILE_BYTES) or np.any(product.segments % TILE_BYTES):
-        return None
+def _in_place(product: Product) -> Activations | None:
     strips = strips_in_place(product.rows)
-    if strips is None or strips.stride % TILE_BYTES:
+    if strips is None:
         return None
-    steps = np.arange(0, k, TILE_BYTES)
-    return _Activations(strips, (product.segments[:, None] + steps).reshape(-1), 0)
+    steps = np.arange(0, product.weights.shape[1], TILE_BYTES)
+    offsets = (product.segments[:, None] + steps).reshape(-1)
+    starts = product.a + strips.tiles[:, None] + np.arange(strips.height) * strips.stride
+    crossing = np.mean((starts[:64, :, None] + offsets) % TILE_BYTES != 0)
+    return Activations(strips, offsets, crossing=float(crossing))
 
 
-def _gathered(product: Product) -> _Activations | None:
+def _gathered(product: Product) -> Activations | None:
     segments, k, _ = product.weights.shape
     lines = -(-segments * k // TILE_BYTES)
     stride = (lines + 1) * TILE_BYTES  # the copies end with a line of zeros
@@ -114,7 +117,8 @@ def _gathered(product: Product) -> _Activations | None:
     strips = strips_gathered(len(product.rows), stride)
     if STRIP_TILES * strips.height * stride > _GATHER_BYTES:
         return None
-    return _Activations(strips, np.arange(lines) * TILE_BYTES, stride)
+    copies = segments * -(-k // TILE_BYTES)
+    return Activations(strips, np.arange(lines) * TILE_BYTES, gathered=stride, copies=copies)
 
 
 def _tables(product: Product, strips: Strips, sums_row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,14 +141,15 @@ def _tables(product: Product, strips: Strips, sums_row: int) -> tuple[np.ndarray
 def _panels_call(
     product: Product,
     weights: np.ndarray,
-    activations: _Activations,
+    epilogue_code: EpilogueCode,
+    activations: Activations,
     first: int,
     end: int,
     tiles: int,
 ) -> Call:
     """The columns [first, end) in panels of so many column tiles."""
     columns = tiles * TILE_COLUMNS
-    code = StripCode(tiles, bool((end - first) % columns), product.code)
+    code = StripCode(tiles, bool((end - first) % columns), epilogue_code)
     order = interleave.order(TILE_COLUMNS) if code.interleaved else None
     packed = pack_weights(weights[:, :, first:end], tiles, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
@@ -157,13 +162,13 @@ def _panels_call(
         block = _GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
         fresh = min(len(activations.offsets) * TILE_BYTES, strips.stride)
-        row_bytes = fresh + (end - first) * product.code.output_size
+        row_bytes = fresh + (end - first) * epilogue_code.output_size
         block = max(1, _BLOCK_BYTES // (STRIP_TILES * strips.height * row_bytes))
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
     configuration = aligned(np.frombuffer(tile_configuration(strips.height), np.uint8))
-    skip = first * product.code.output_size
+    skip = first * epilogue_code.output_size
     arguments = (
         product.a,
         packed.ctypes.data,
@@ -189,7 +194,9 @@ def _panels_call(
         product.weights.shape[1] * weights.itemsize,
     )
     keep = (packed, blocks, table, rows, offsets, configuration, source_rows, segments)
-    return Call(amx_kernel(code), arguments, keep)
+    return Call(
+        amx_kernel(code), arguments, keep, work=activations.cycles(end - first) / _GIGAHERTZ
+    )
 
 
 _strip_memory = stack_memory(2 * SCRATCH_BYTES + _GATHER_BYTES)

@@ -2,14 +2,8 @@
 
     y[n, c, p] = epilogue(sum over t of  x[n, c, p * stride + t * dilation - pad] * w[c, t])
 
-There is no reuse across channels, so the tile is a block of 4 registers of adjacent channels of one
-output pixel, and it walks along a line of pixels with its weights.
-
-u8 x s8: the dot-product instruction sums four products per lane, so the bytes of four taps are
-interleaved (see `interleave`); weights are packed in the order of channels that this gives:
-
-    u8 x s8     [block][taps / 4][4 registers][L][4]          missing taps have weight 0
-    f32 x f32   [block][tap][registers][L]
+There is no reuse across channels, so the tiles take blocks of adjacent channels and walk along
+lines of pixels with their weights: `depthwise_columns` for 3 x 3 windows, `depthwise_tile` for any.
 
 With stride 1 and dense pixels a line is one run of W * C channels: blocks then cover it without
 regard to pixel borders, and the weights repeat with period lcm(C, block) / block blocks.  So 24
@@ -22,27 +16,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import gcd
-from typing import Any
 
 import numpy as np
 
-from runtime.kernels import interleave
+from runtime.kernels import depthwise_columns, interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
-from runtime.kernels.epilogue import (
-    Epilogue,
-    EpilogueCode,
-    VectorEpilogue,
-    pack_epilogue,
-    scalar_epilogue,
-)
+from runtime.kernels.depthwise_columns import ColumnsTile, depthwise_columns_kernel
+from runtime.kernels.depthwise_tile import TAPS, UNROLLED_STEPS, DepthwiseTile, depthwise_kernel
+from runtime.kernels.epilogue import Epilogue, EpilogueCode, pack_epilogue, scalar_epilogue
 from runtime.kernels.gemm import element_access
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.isa import AVX512_VNNI, Isa
+from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
 from runtime.kernels.tile import Multiply, multiply_for
-from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
-
-_TAPS = 4  # per dot product
 
 
 def depthwise_calls(
@@ -68,10 +54,8 @@ def depthwise_calls(
     problem = Depthwise(
         a=x.address - pads[0] * x_row - pads[1] * x_column,
         lines=pixel_offsets(x, lines_shape, strides),
-        taps=(
-            np.arange(height)[:, None] * (x_row * dilations[0])
-            + np.arange(width) * (x_column * dilations[1])
-        ).reshape(-1),
+        rows=np.arange(height) * (x_row * dilations[0]),
+        columns=np.arange(width) * (x_column * dilations[1]),
         weights=weight.reshape(len(weight), height * width),
         bias=bias,
         c=y.address,
@@ -90,20 +74,25 @@ def depthwise_calls(
     multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
-    return _block_calls(_flattened(problem, interleave.REGISTERS * multiply.lanes), multiply)
+    if weight.shape[2:] == (depthwise_columns.TAPS, depthwise_columns.TAPS):
+        return _columns_calls(problem, multiply)
+    blocks = _flattened(problem, interleave.REGISTERS * multiply.lanes)
+    return _tile_calls(blocks, multiply)
 
 
 @dataclass(frozen=True, eq=False)
 class Depthwise:
     """A depthwise convolution as lines of pixels.  Addresses, offsets and steps are in bytes.
 
-    lines, outputs, residuals: offset of each line; taps [T]: offset of each tap from the pixel.
-    weights [C, T], bias [C].  The steps lead from one pixel of a line to the next.
+    lines, outputs, residuals: offset of each line; rows [KH], columns [KW]: offsets of the window's
+    from the pixel.  weights [C, KH * KW], bias [C].  The steps lead from one pixel of a line to the
+    next.
     """
 
     a: int
     lines: np.ndarray
-    taps: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
     c: int
@@ -115,6 +104,25 @@ class Depthwise:
     residual: int
     residuals: np.ndarray | None
     r_step: int
+
+    @property
+    def taps(self) -> np.ndarray:
+        """Offset of each tap from the pixel, [KH * KW]."""
+        return (self.rows[:, None] + self.columns).reshape(-1)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an activation."""
+        return 4 if self.weights.dtype == np.float32 else 1
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether a line's pixels follow one another without gaps, in all operands."""
+        channels, size = len(self.weights), self.code.output_size
+        steps = [self.y_step] if self.residuals is None else [self.y_step, self.r_step]
+        return self.x_step == channels * self.itemsize and all(
+            step == channels * size for step in steps
+        )
 
     @property
     def code(self) -> EpilogueCode:
@@ -149,67 +157,159 @@ class Blocks:
 def _flattened(problem: Depthwise, width: int) -> Blocks:
     """Cuts the channels into blocks of `width`; a dense line is cut as one long run of channels."""
     channels = len(problem.weights)
-    itemsize = problem.weights.dtype.itemsize
-    pixel = channels * itemsize
+    if not problem.is_dense or channels % width == 0:
+        return _per_pixel(problem, width)
+    run = problem.pixels * channels
+    blocks = run // width
+    period = channels // gcd(channels, width)
+    whole = [
+        Block(i * width, -(-(blocks - i) // period), (i * width + np.arange(width)) % channels)
+        for i in range(min(period, blocks))
+    ]
+    start = blocks * width
+    rest = [Block(start, 1, np.arange(start, run) % channels)] if start < run else []
+    step = period * width
     size = problem.code.output_size
-    dense = (
-        problem.x_step == pixel
-        and problem.y_step == channels * size
-        and (problem.residuals is None or problem.r_step == channels * size)
-    )
-    if dense and channels % width:
-        run = problem.pixels * channels
-        blocks = run // width
-        period = channels // gcd(channels, width)
-        whole = [
-            Block(i * width, -(-(blocks - i) // period), (i * width + np.arange(width)) % channels)
-            for i in range(min(period, blocks))
-        ]
-        start = blocks * width
-        rest = [Block(start, 1, np.arange(start, run) % channels)] if start < run else []
-        step = period * width
-        return Blocks(problem, whole, rest, step * itemsize, step * size, step * size)
+    return Blocks(problem, whole, rest, step * problem.itemsize, step * size, step * size)
+
+
+def _per_pixel(problem: Depthwise, width: int) -> Blocks:
+    """Cuts the channels of every pixel into blocks of `width`."""
+    channels = len(problem.weights)
     end = channels - channels % width
     whole = [Block(i, problem.pixels, i + np.arange(width)) for i in range(0, end, width)]
     rest = [Block(end, problem.pixels, np.arange(end, channels))] if end < channels else []
     return Blocks(problem, whole, rest, problem.x_step, problem.y_step, problem.r_step)
 
 
-# --- generated blocks ---
-
-
-def _block_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
-    calls = []
-    if blocks.whole:
-        calls.append(
-            _block_call(blocks, blocks.whole, multiply, interleave.REGISTERS, masked=False)
-        )
-    if blocks.rest:
-        registers = -(-len(blocks.rest[0].channels) // multiply.lanes)
-        calls.append(_block_call(blocks, blocks.rest, multiply, registers, masked=True))
-    return calls
-
-
-def _block_call(
-    blocks: Blocks, chosen: list[Block], multiply: Multiply, registers: int, masked: bool
-) -> Call:
-    problem = blocks.problem
-    itemsize, size = problem.weights.dtype.itemsize, problem.code.output_size
-    taps_per_step = 4 // itemsize
-    steps = -(-len(problem.taps) // taps_per_step)
-    unrolled = steps if steps <= _UNROLLED_STEPS.get((multiply.isa, multiply.kind), 0) else 0
-    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code)
-
-    weights = aligned(np.stack([_pack_block(problem, block, tile, steps) for block in chosen]))
-    order = interleave.order(multiply.lanes) if tile.interleaved else None
+def _block_epilogues(
+    problem: Depthwise, chosen: list[Block], columns: int, order: np.ndarray | None
+) -> np.ndarray:
+    """The epilogue's words of each block, `columns` channels wide."""
     words = []
     for block in chosen:
         m = problem.epilogue.multiplier
         if m is not None and np.size(m) > 1:
             m = m[block.channels]
         epilogue = replace(problem.epilogue, multiplier=m)
-        words.append(pack_epilogue(epilogue, problem.bias[block.channels], tile.columns, order))
-    epilogues = aligned(np.concatenate(words))
+        words.append(pack_epilogue(epilogue, problem.bias[block.channels], columns, order))
+    return aligned(np.concatenate(words))
+
+
+# --- 3 x 3: columns ---
+
+_WASTE = 1.2
+"""Blocks that respect pixel borders share columns; blocks of a run fill every register.  So many
+times more blocks outweigh what sharing saves."""
+
+
+def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
+    width = ColumnsTile(multiply, 1, 0, False, problem.code).channels
+    blocks = _per_pixel(problem, width)
+    channels = len(problem.weights)
+    if problem.is_dense and -(-channels // width) * width > _WASTE * channels:
+        blocks = _flattened(problem, width)
+    column = int(problem.columns[1])
+    shared = next((n for n in (1, 2) if blocks.x_step == n * column), 0)
+    calls = []
+    for chosen, masked in ((blocks.whole, False), (blocks.rest, True)):
+        if chosen:
+            calls.append(_columns_call(blocks, chosen, multiply, shared, masked))
+    return calls
+
+
+def _columns_call(
+    blocks: Blocks, chosen: list[Block], multiply: Multiply, shared: int, masked: bool
+) -> Call:
+    problem = blocks.problem
+    tasks = _row_tasks(problem)
+    outputs = max(len(task) for task in tasks)
+    tile = ColumnsTile(multiply, outputs, shared, masked, problem.code)
+    kernel = (depthwise_columns.TAPS,) * 2
+    weights = aligned(
+        np.stack([tile.pack(problem.weights[b.channels].reshape(-1, *kernel)) for b in chosen])
+    )
+    order = interleave.order(multiply.lanes) if tile.interleaved else None
+    epilogues = _block_epilogues(problem, chosen, tile.channels, order)
+    starts = np.array([block.start for block in chosen], np.int64)
+    counts = np.array([block.count for block in chosen], np.int64)
+
+    # A task without a second output row reads its last row of x twice, and stores twice to the
+    # first: the tile stores that one last.
+    row_tables = np.empty((len(tasks), depthwise_columns.ROWS), np.int64)
+    output_tables = np.empty((len(tasks), depthwise_columns.OUTPUTS), np.int64)
+    residual_tables = np.empty_like(output_tables)
+    residuals = problem.outputs if problem.residuals is None else problem.residuals
+    for index, task in enumerate(tasks):
+        first, last = task[0], task[-1]
+        row_tables[index, : depthwise_columns.TAPS] = problem.lines[first] + problem.rows
+        row_tables[index, depthwise_columns.TAPS :] = problem.lines[last] + problem.rows[-1]
+        output_tables[index] = problem.outputs[first], problem.outputs[last]
+        residual_tables[index] = residuals[first], residuals[last]
+    arguments = (
+        problem.a,
+        len(tasks),
+        row_tables.ctypes.data,
+        int(problem.columns[1]),
+        problem.c,
+        output_tables.ctypes.data,
+        problem.residual,
+        residual_tables.ctypes.data,
+        len(chosen),
+        starts.ctypes.data,
+        counts.ctypes.data,
+        blocks.x_step,
+        blocks.y_step,
+        blocks.r_step,
+        weights.ctypes.data,
+        weights.strides[0],
+        epilogues.ctypes.data,
+        epilogues.strides[0],
+        problem.itemsize,
+        problem.code.output_size,
+        len(chosen[0].channels),
+    )
+    keep = (weights, epilogues, starts, counts, row_tables, output_tables, residual_tables)
+    return Call(depthwise_columns_kernel(tile), arguments, keep)
+
+
+def _row_tasks(problem: Depthwise) -> list[tuple[int, ...]]:
+    """The lines, in pairs where the windows of two cover four rows of x (vertical stride 1)."""
+    tasks: list[tuple[int, ...]] = []
+    line, lines = 0, problem.lines
+    while line < len(lines):
+        pair = (line, line + 1)
+        paired = line + 1 < len(lines) and lines[line + 1] - lines[line] == problem.rows[1]
+        tasks.append(pair if paired else (line,))
+        line += len(tasks[-1])
+    return tasks
+
+
+# --- any window ---
+
+
+def _tile_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
+    calls = []
+    if blocks.whole:
+        calls.append(_tile_call(blocks, blocks.whole, multiply, interleave.REGISTERS, masked=False))
+    if blocks.rest:
+        registers = -(-len(blocks.rest[0].channels) // multiply.lanes)
+        calls.append(_tile_call(blocks, blocks.rest, multiply, registers, masked=True))
+    return calls
+
+
+def _tile_call(
+    blocks: Blocks, chosen: list[Block], multiply: Multiply, registers: int, masked: bool
+) -> Call:
+    problem = blocks.problem
+    taps_per_step = TAPS if multiply.kind == "u8" else 1
+    steps = -(-len(problem.taps) // taps_per_step)
+    unrolled = steps if steps <= UNROLLED_STEPS.get((multiply.isa, multiply.kind), 0) else 0
+    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code)
+
+    weights = aligned(np.stack([tile.pack(problem.weights[b.channels], steps) for b in chosen]))
+    order = interleave.order(multiply.lanes) if tile.interleaved else None
+    epilogues = _block_epilogues(problem, chosen, tile.columns, order)
     # A missing tap has weight 0 but is read: let it be one that exists.
     taps = np.resize(problem.taps, steps * taps_per_step).astype(np.int64)
     taps[len(problem.taps) :] = problem.taps[-1]
@@ -237,8 +337,8 @@ def _block_call(
         epilogues.strides[0],
         steps,
         taps.ctypes.data,
-        itemsize,
-        size,
+        problem.itemsize,
+        problem.code.output_size,
         len(chosen[0].channels),
     )
     keep = (weights, epilogues, taps, starts, counts, lines, outputs, residuals)
@@ -247,197 +347,6 @@ def _block_call(
 
 def _int64(offsets: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(offsets, np.int64)
-
-
-def _pack_block(problem: Depthwise, block: Block, tile: DepthwiseTile, steps: int) -> np.ndarray:
-    """The weights of one block, as drawn above."""
-    lanes = tile.multiply.lanes
-    taps = problem.weights.shape[1]
-    if tile.multiply.kind == "f32":
-        packed = np.zeros((steps, tile.registers * lanes), np.float32)
-        packed[:, : len(block.channels)] = problem.weights[block.channels].T
-        return packed
-    padded = np.zeros((interleave.REGISTERS * lanes, steps * _TAPS), np.int8)
-    padded[: len(block.channels), :taps] = problem.weights[block.channels]
-    groups = padded[interleave.order(lanes)].reshape(interleave.REGISTERS, lanes, steps, _TAPS)
-    return tile.multiply.pack(groups.transpose(2, 0, 1, 3))
-
-
-_UNROLLED_STEPS = {(AVX512_VNNI, "u8"): 3}
-"""Up to so many steps (12 taps) the weights stay in registers: 4 each of the 32."""
-
-
-@dataclass(frozen=True)
-class DepthwiseTile:
-    """A block of `registers` * lanes channels; masked if not all of them are stored.
-
-    unrolled: number of steps if the weights are kept in registers, else 0.
-    """
-
-    multiply: Multiply
-    registers: int
-    masked: bool
-    unrolled: int
-    epilogue: EpilogueCode
-
-    def __str__(self) -> str:
-        m = self.multiply
-        masked = "-masked" if self.masked else ""
-        return f"{m.isa}-{m.kind}-x{self.registers}{masked}-u{self.unrolled}-{self.epilogue}"
-
-    def function(self) -> Any:
-        """The tile as a function that numba kernels call with one tuple of int64:
-
-        (count, A, x_step, C, y_step, R, r_step, W, steps, taps, block, valid): `count` pixels from
-        addresses A, C and R, packed weights, table of tap offsets, the epilogue's block and the
-        number of channels to store.
-        """
-        return generated("depthwise_tile", 12, self._emit)
-
-    def _emit(self, e: Emitter, arguments: list[Any]) -> None:
-        count, a, x_step, c, y_step, r, r_step, w, steps, taps, block, valid = arguments
-        lanes, size = self.multiply.lanes, self.epilogue.output_size
-        epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, lanes)
-        masks: list[Any] = [None] * self.registers
-        if self.masked and self.interleaved:
-            masks = [e.first_lanes(valid, 4 * lanes)]
-        elif self.masked:
-            masks = [e.first_lanes(e.offset(valid, -lanes * i), lanes) for i in range(len(masks))]
-        kept = [
-            (self._weights(e, w, I64(step)), self._tap_offsets(e, taps, I64(step)))
-            for step in range(self.unrolled)
-        ]
-
-        def pixel(_: Any, state: list[Any]) -> list[Any]:
-            x, output, residual = state
-            sums = [self.multiply.zero(e)] * self._sums
-            if self.unrolled:
-                for weights, offsets in kept:
-                    sums = self._step(e, x, weights, offsets, sums)
-            else:
-                sums = e.loop(
-                    steps,
-                    sums,
-                    lambda step, sums: self._step(
-                        e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
-                    ),
-                )
-            add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
-            if self.interleaved:
-                sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
-                epilogue.finish_bytes(sums, output, residual, masks[0])
-            else:
-                if self.multiply.kind == "u8":
-                    sums = interleave.in_channel_order(e, sums, lanes)
-                for i, total in enumerate(sums[: self.registers]):
-                    skip = i * lanes * size
-                    place, added = e.offset(output, skip), e.offset(residual, skip)
-                    epilogue.finish(add(total, epilogue.bias(i)), i, place, added, masks[i])
-            return [
-                e.builder.add(address, step)
-                for address, step in ((x, x_step), (output, y_step), (residual, r_step))
-            ]
-
-        e.loop(count, [a, c, r], pixel)
-
-    @property
-    def interleaved(self) -> bool:
-        """Whether the epilogue takes the sums in `interleave.order`."""
-        return self.epilogue.interleaved(self._sums)
-
-    @property
-    def columns(self) -> int:
-        """Channels in the epilogue's block."""
-        return (self._sums if self.interleaved else self.registers) * self.multiply.lanes
-
-    @property
-    def _sums(self) -> int:
-        """Accumulators: interleaving always fills four registers."""
-        return interleave.REGISTERS if self.multiply.kind == "u8" else self.registers
-
-    def _weights(self, e: Emitter, w: Any, step: Any) -> list[Any]:
-        register = self.multiply.isa.vector_bytes
-        start = e.builder.add(w, e.builder.mul(step, I64(self._sums * register)))
-        return [self.multiply.weights(e, e.offset(start, i * register)) for i in range(self._sums)]
-
-    def _tap_offsets(self, e: Emitter, taps: Any, step: Any) -> list[Any]:
-        number = _TAPS if self.multiply.kind == "u8" else 1
-        start = e.builder.add(taps, e.builder.mul(step, I64(8 * number)))
-        return [e.load(e.offset(start, 8 * tap), I64) for tap in range(number)]
-
-    def _step(
-        self, e: Emitter, x: Any, weights: list[Any], offsets: list[Any], sums: list[Any]
-    ) -> list[Any]:
-        """Adds the products of one step: four taps of bytes, or one of floats."""
-        addresses = [e.builder.add(x, offset) for offset in offsets]
-        lanes = self.multiply.lanes
-        if self.multiply.kind == "u8":
-            loads = [e.load(address, Vector(I8, 4 * lanes)) for address in addresses]
-            values = [
-                self.multiply.from_bytes(e, value)
-                for value in interleave.interleave(e, loads, lanes)
-            ]
-        else:
-            values = [
-                e.load(
-                    e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes)
-                )
-                for i in range(self._sums)
-            ]
-        return [
-            self.multiply.accumulate(e, acc, value, weight)
-            for acc, value, weight in zip(sums, values, weights, strict=True)
-        ]
-
-
-@cache
-def depthwise_kernel(tile: DepthwiseTile) -> Kernel:
-    """The kernel that walks lines and blocks with one kind of tile; threads share the lines."""
-    run = tile.function()
-
-    def depthwise(row: int, thread: int, threads: int) -> None:
-        a = argument(row, 1)
-        line_count = argument(row, 2)
-        lines = i64_pointer(argument(row, 3))
-        c = argument(row, 4)
-        outputs = i64_pointer(argument(row, 5))
-        r = argument(row, 6)
-        residuals = i64_pointer(argument(row, 7))
-        blocks = argument(row, 8)
-        starts = i64_pointer(argument(row, 9))
-        counts = i64_pointer(argument(row, 10))
-        x_step = argument(row, 11)
-        y_step = argument(row, 12)
-        r_step = argument(row, 13)
-        weights = argument(row, 14)
-        block_weights = argument(row, 15)
-        epilogues = argument(row, 16)
-        block_epilogue = argument(row, 17)
-        steps = argument(row, 18)
-        taps = argument(row, 19)
-        itemsize = argument(row, 20)
-        size = argument(row, 21)
-        valid = argument(row, 22)
-        for line in range(line_count * thread // threads, line_count * (thread + 1) // threads):
-            for block in range(blocks):
-                run(
-                    (
-                        counts[block],
-                        a + lines[line] + starts[block] * itemsize,
-                        x_step,
-                        c + outputs[line] + starts[block] * size,
-                        y_step,
-                        r + residuals[line] + starts[block] * size,
-                        r_step,
-                        weights + block * block_weights,
-                        steps,
-                        taps,
-                        epilogues + block * block_epilogue,
-                        valid,
-                    )
-                )
-
-    return Kernel.of(depthwise, tile)
 
 
 # --- plain loops ---

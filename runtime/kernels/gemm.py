@@ -112,15 +112,22 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
-    if isa.includes(AMX) and (calls := amx_calls(product)) is not None:
-        return calls
     multiply = multiply_for(isa, product.element)
+    if isa.includes(AMX) and (calls := amx_calls(product, _tile_cycles(product))) is not None:
+        return calls
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
     return _tile_calls(product, multiply)
 
 
 # --- tiles ---
+
+
+def _tile_cycles(product: Product) -> float:
+    """About how long the best register tiles take: at 110 products a cycle, results at 5."""
+    segments, k, n = product.weights.shape
+    columns = -(-n // 16) * 16
+    return len(product.rows) * columns * (segments * -(-k // 4) * 4 / 110 + 0.2) + 300
 
 
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:

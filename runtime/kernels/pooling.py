@@ -5,8 +5,9 @@
               u8:  y = rint(clamp(sum(x - za) * m, low - zy, high - zy)) + zy      m = sa / (sy * n)
 
 n is the number of averaged elements, which varies along the border: a table with one divisor or
-multiplier per output pixel.  Windows are clamped to the tensor, so the padding is never read.  One
-pixel's channels are pooled in blocks of 64, vectorized where they are contiguous (NHWC memory).
+multiplier per output pixel.  Windows are clamped to the tensor, so the padding is never read.
+Channels that are contiguous (NHWC memory) are pooled by the vector code of `pooling_tile`, few or
+strided ones by plain loops.
 """
 
 from __future__ import annotations
@@ -14,28 +15,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numba.core import types
 
+from runtime.kernels import pooling_tile as word
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.intrinsics import POINTERS, argument, f32_argument, f32_pointer
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import larger, scratch
+from runtime.kernels.pooling_tile import Kind, end_tap, first_tap, pool_rows_kernel, takes
 from runtime.kernels.quantized_elementwise import Quantization, to_u8
 from runtime.kernels.strided import device
 
-Kind = Literal["max", "average"]
-
 _BLOCK = 64
-
-# Words of the row: addresses, sizes, element strides (n, c, h, w), window, parameters.
-_X, _Y, _TABLE = 1, 2, 3
-_N, _C, _OH, _OW, _H, _W = range(4, 10)
-_XN, _XC, _XH, _XW = range(10, 14)
-_YN, _YC, _YH, _YW = range(14, 18)
-_KH, _KW, _SH, _SW, _PH, _PW, _DH, _DW = range(18, 26)
-_ZA, _LOW, _HIGH, _ZY = range(26, 30)
 
 
 @dataclass(frozen=True)
@@ -46,18 +40,6 @@ class Window:
     strides: Sequence[int]
     pads: Sequence[int]
     dilations: Sequence[int]
-
-
-@device
-def _first_tap(origin: int, dilation: int) -> int:
-    """The first tap that lies inside the tensor, for a window that begins at `origin`."""
-    return (-origin + dilation - 1) // dilation if origin < 0 else 0
-
-
-@device
-def _end_tap(origin: int, dilation: int, taps: int, size: int) -> int:
-    """One past the last tap that lies inside the tensor."""
-    return max(0, min(taps, (size - origin + dilation - 1) // dilation))
 
 
 def _scratch_type(kind: Kind, dtype: str) -> Any:
@@ -101,9 +83,9 @@ def _finish_function(kind: Kind, dtype: str) -> Any:
 
     @device
     def rescale(row: int, total: Any, value: Any, taps: int) -> Any:
-        centered = np.int32(total - np.int32(taps * argument(row, _ZA)))
-        low, high = f32_argument(row, _LOW), f32_argument(row, _HIGH)
-        return to_u8(np.float32(centered) * value, low, high, np.int32(argument(row, _ZY)))
+        centered = np.int32(total - np.int32(taps * argument(row, word.ZA)))
+        low, high = f32_argument(row, word.LOW), f32_argument(row, word.HIGH)
+        return to_u8(np.float32(centered) * value, low, high, np.int32(argument(row, word.ZY)))
 
     return rescale
 
@@ -119,14 +101,14 @@ def pool_kernel(kind: Kind, dtype: str) -> Kernel:
 
     def pool(row: int, thread: int, threads: int) -> None:
         totals = block_scratch()
-        channels, oh, ow = argument(row, _C), argument(row, _OH), argument(row, _OW)
-        h, w = argument(row, _H), argument(row, _W)
-        dh, dw = argument(row, _DH), argument(row, _DW)
-        xc, xh, xw = argument(row, _XC), argument(row, _XH), argument(row, _XW)
-        yc = argument(row, _YC)
-        table = f32_pointer(argument(row, _TABLE))
+        channels, oh, ow = argument(row, word.C), argument(row, word.OH), argument(row, word.OW)
+        h, w = argument(row, word.H), argument(row, word.W)
+        dh, dw = argument(row, word.DH), argument(row, word.DW)
+        xc, xh, xw = argument(row, word.XC), argument(row, word.XH), argument(row, word.XW)
+        yc = argument(row, word.YC)
+        table = f32_pointer(argument(row, word.TABLE))
         blocks = (channels + _BLOCK - 1) // _BLOCK
-        items = argument(row, _N) * oh * ow * blocks
+        items = argument(row, word.N) * oh * ow * blocks
         for item in range(items * thread // threads, items * (thread + 1) // threads):
             pixel = item // blocks
             first_channel = (item - pixel * blocks) * _BLOCK
@@ -135,29 +117,24 @@ def pool_kernel(kind: Kind, dtype: str) -> Kernel:
             ox = pixel - line * ow
             image = line // oh
             oy = line - image * oh
-            top = oy * argument(row, _SH) - argument(row, _PH)
-            left = ox * argument(row, _SW) - argument(row, _PW)
-            i0, i1 = _first_tap(top, dh), _end_tap(top, dh, argument(row, _KH), h)
-            j0, j1 = _first_tap(left, dw), _end_tap(left, dw, argument(row, _KW), w)
-            base = argument(row, _X) + size * (image * argument(row, _XN) + first_channel * xc)
+            top = oy * argument(row, word.SH) - argument(row, word.PH)
+            left = ox * argument(row, word.SW) - argument(row, word.PW)
+            i0, i1 = first_tap(top, dh), end_tap(top, dh, argument(row, word.KH), h)
+            j0, j1 = first_tap(left, dw), end_tap(left, dw, argument(row, word.KW), w)
+            base = argument(row, word.X) + size * (
+                image * argument(row, word.XN) + first_channel * xc
+            )
             for c in range(n):
                 totals[c] = lowest
             for i in range(i0, i1):
                 for j in range(j0, j1):
                     x = pointer(base + size * ((top + i * dh) * xh + (left + j * dw) * xw))
-                    if xc == 1 and n == _BLOCK:  # a constant count needs no remainder loop
-                        for c in range(_BLOCK):
-                            totals[c] = combine(totals[c], x[c])
-                    elif xc == 1:
-                        for c in range(n):
-                            totals[c] = combine(totals[c], x[c])
-                    else:
-                        for c in range(n):
-                            totals[c] = combine(totals[c], x[c * xc])
+                    for c in range(n):
+                        totals[c] = combine(totals[c], x[c * xc])
             taps = max(i1 - i0, 0) * max(j1 - j0, 0)
-            at_y = image * argument(row, _YN) + first_channel * yc
-            at_y += oy * argument(row, _YH) + ox * argument(row, _YW)
-            y = pointer(argument(row, _Y) + size * at_y)
+            at_y = image * argument(row, word.YN) + first_channel * yc
+            at_y += oy * argument(row, word.YH) + ox * argument(row, word.YW)
+            y = pointer(argument(row, word.Y) + size * at_y)
             value = table[oy * ow + ox]
             for c in range(n):
                 y[c * yc] = finish(row, totals[c], value, taps)
@@ -199,7 +176,8 @@ def _call(kind: Kind, x: View, y: View, window: Window, table: np.ndarray, words
     sizes = (n, channels, oh, ow, x.shape[2], x.shape[3])
     addresses = (x.address, y.address, table.ctypes.data)
     arguments = (*addresses, *sizes, *x.strides, *y.strides, *geometry, *words)
-    return Call(pool_kernel(kind, x.dtype.name), arguments, (table,))
+    kernel = pool_rows_kernel if takes(x, y) else pool_kernel
+    return Call(kernel(kind, x.dtype.name), arguments, (table,))
 
 
 def max_pool_calls(x: View, y: View, window: Window) -> list[Call]:
@@ -259,3 +237,12 @@ def mean_multiplier(qx: Quantization, qy: Quantization, counts: np.ndarray) -> n
     with np.errstate(divide="ignore"):  # a window without elements has a sum of 0
         factor = np.where(counts == 0, 0.0, sx / (sy * counts))
     return np.ascontiguousarray(factor.ravel(), np.float32)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every pooling kernel; they are the same for all instruction sets."""
+    members: list[tuple[Kind, str]] = [
+        *(("max", dtype) for dtype in ("uint8", "int8", "float32")),
+        *(("average", dtype) for dtype in ("uint8", "float32")),
+    ]
+    return [make(*member) for make in (pool_kernel, pool_rows_kernel) for member in members]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,11 +24,30 @@ from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
 F32 = np.float32
 FIXED = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
+
+@contextmanager
+def always_amx(gathered: bool) -> Iterator[None]:
+    """AMX even for products that are faster without; gathered even if rows could stay in place."""
+    with ExitStack() as stack:
+        stack.enter_context(patch("runtime.kernels.gemm._tile_cycles", return_value=np.inf))
+        if gathered:
+            stack.enter_context(patch("runtime.kernels.amx._in_place", return_value=None))
+        yield
+
+
 needs_amx = pytest.mark.skipif(AMX not in host_isas(), reason="this CPU has no AMX")
 
 
 def check_product(
-    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+    m: int,
+    k: int,
+    n: int,
+    seed: int,
+    kind: Any,
+    residual: bool,
+    saturating: bool,
+    gathered: bool,
+    threads: int,
 ) -> None:
     """A matrix product of random or extreme operands against numpy."""
     rng = np.random.default_rng(seed)
@@ -53,16 +75,17 @@ def check_product(
         epilogue = Epilogue("u8", scale, zy, 0, 255, float(rs), zr)
         expected = (np.rint(np.clip(f, -zy, 255 - zy)) + zy).astype(np.uint8)
     y = np.full((m, n + 3), 77, epilogue.dtype)
-    calls = matmul_calls(
-        View.of(a),
-        b,
-        bias,
-        View.of(y[:, :n]),
-        epilogue=epilogue,
-        isa=AMX,
-        a_zero_point=za,
-        residual=View.of(r) if residual and kind == "u8" else None,
-    )
+    with always_amx(gathered):
+        calls = matmul_calls(
+            View.of(a),
+            b,
+            bias,
+            View.of(y[:, :n]),
+            epilogue=epilogue,
+            isa=AMX,
+            a_zero_point=za,
+            residual=View.of(r) if residual and kind == "u8" else None,
+        )
     assert all("amx" in call.kernel.key for call in calls)
     run_calls(calls, threads)
     np.testing.assert_array_equal(y[:, :n], expected)
@@ -79,15 +102,24 @@ def check_product(
     kind=st.sampled_from(["u8", "u8", "f32", "i32"]),
     residual=st.booleans(),
     saturating=st.booleans(),
+    gathered=st.booleans(),
     threads=st.integers(1, 2),
 )
-@example(1, 64, 640, 0, "u8", False, False, 3)
-@example(200, 64, 16, 0, "u8", True, False, 2)
-@example(600, 200, 16, 0, "u8", False, False, 2)
+@example(1, 64, 640, 0, "u8", False, False, False, 3)
+@example(200, 64, 16, 0, "u8", True, False, False, 2)
+@example(600, 200, 16, 0, "u8", False, False, True, 2)
 def test_products(
-    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+    m: int,
+    k: int,
+    n: int,
+    seed: int,
+    kind: Any,
+    residual: bool,
+    saturating: bool,
+    gathered: bool,
+    threads: int,
 ) -> None:
-    check_product(m, k, n, seed, kind, residual, saturating, threads)
+    check_product(m, k, n, seed, kind, residual, saturating, gathered, threads)
 
 
 @needs_amx
@@ -103,6 +135,7 @@ def test_products(
     output=st.tuples(st.integers(1, 9), st.integers(1, 20)),
     residual=st.booleans(),
     extra=st.sampled_from([0, 0, 6, 128]),
+    gathered=st.booleans(),
     seed=st.integers(0, 1000),
 )
 def test_convolutions(
@@ -116,10 +149,12 @@ def test_convolutions(
     output: tuple[int, int],
     residual: bool,
     extra: int,
+    gathered: bool,
     seed: int,
 ) -> None:
     shape = Shape(2, groups, channels, out, kernel, strides, dilations, pads, output, extra, seed)
-    check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
+    with always_amx(gathered):
+        check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
 
 
 offsets = st.builds(
