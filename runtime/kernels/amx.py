@@ -4,8 +4,7 @@ Rows are cut into strips of two tiles, columns into panels of 64 (what is left o
 masked panel in a call of its own).  A strip's activations are read
 
     in place    where the rows of its tiles are evenly spaced, as pixels and rows of matrices are.
-                Whatever lies between a segment's end and the end of the last step's 64 bytes is
-                multiplied by zeros
+                Bytes between a segment's end and the end of its last step are multiplied by zeros
     gathered    else, or where that takes less time: its rows are copied to the stack, segments side
                 by side, once for all panels
 
@@ -18,12 +17,14 @@ the panels if there are many and nothing is gathered, else the strips.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
 from runtime.kernels.amx_layout import (
@@ -35,6 +36,7 @@ from runtime.kernels.amx_layout import (
 )
 from runtime.kernels.amx_tile import (
     B_TILE_BYTES,
+    MULTIPLICATIONS,
     PAIR,
     ROW_WORDS,
     SCRATCH_BYTES,
@@ -53,6 +55,7 @@ from runtime.kernels.epilogue import EpilogueCode, pack_epilogue
 from runtime.kernels.intrinsics import argument, stack_memory
 from runtime.kernels.isa import tile_registers_permitted
 from runtime.kernels.layout import channels_of
+from runtime.kernels.multiply import ElementKind
 
 if TYPE_CHECKING:
     from runtime.kernels.gemm import Product
@@ -76,7 +79,9 @@ def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
     """The calls that compute a product with AMX; None if its weights are none for it, or if it
     would take longer than `tile_cycles`, what other kernels need."""
     weights = product.weights
-    if isinstance(weights, View) or weights.dtype != np.int8 or not tile_registers_permitted():
+    if isinstance(weights, View) or weights.dtype not in (np.int8, bfloat16):
+        return None
+    if not tile_registers_permitted():
         return None
     ways = [way for way in (_in_place(product), _gathered(product)) if way is not None]
     n = weights.shape[2]
@@ -99,10 +104,13 @@ def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
 
 
 def _in_place(product: Product) -> Activations | None:
+    segment_bytes = product.weights.shape[1] * product.weights.dtype.itemsize
+    if product.element != "u8" and segment_bytes % TILE_BYTES:
+        return None  # what lies behind a segment may be a NaN, which times 0 is none
     strips = strips_in_place(product.rows)
     if strips is None:
         return None
-    steps = np.arange(0, product.weights.shape[1], TILE_BYTES)
+    steps = np.arange(0, segment_bytes, TILE_BYTES)
     offsets = (product.segments[:, None] + steps).reshape(-1)
     starts = product.a + strips.tiles[:, None] + np.arange(strips.height) * strips.stride
     crossing = np.mean((starts[:64, :, None] + offsets) % TILE_BYTES != 0)
@@ -111,13 +119,14 @@ def _in_place(product: Product) -> Activations | None:
 
 def _gathered(product: Product) -> Activations | None:
     segments, k, _ = product.weights.shape
-    lines = -(-segments * k // TILE_BYTES)
+    segment_bytes = k * product.weights.dtype.itemsize
+    lines = -(-segments * segment_bytes // TILE_BYTES)
     stride = (lines + 1) * TILE_BYTES  # the copies end with a line of zeros
     stride += stride % (2 * TILE_BYTES) == 0 and TILE_BYTES  # an odd number spreads over the cache
     strips = strips_gathered(len(product.rows), stride)
     if STRIP_TILES * strips.height * stride > _GATHER_BYTES:
         return None
-    copies = segments * -(-k // TILE_BYTES)
+    copies = segments * -(-segment_bytes // TILE_BYTES)
     return Activations(strips, np.arange(lines) * TILE_BYTES, gathered=stride, copies=copies)
 
 
@@ -149,7 +158,7 @@ def _panels_call(
 ) -> Call:
     """The columns [first, end) in panels of so many column tiles."""
     columns = tiles * TILE_COLUMNS
-    code = StripCode(tiles, bool((end - first) % columns), epilogue_code)
+    code = StripCode(product.element, tiles, bool((end - first) % columns), epilogue_code)
     order = interleave.order(TILE_COLUMNS) if code.interleaved else None
     packed = pack_weights(weights[:, :, first:end], tiles, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
@@ -201,6 +210,18 @@ def _panels_call(
 
 _strip_memory = stack_memory(2 * SCRATCH_BYTES + _GATHER_BYTES)
 """Where a thread keeps the sums of two strips, and behind them the strips it has gathered."""
+
+
+def every_amx_kernel(kind: ElementKind, codes: Sequence[EpilogueCode]) -> list[Kernel]:
+    """Every kernel that products of one element kind may ask for."""
+    if kind not in MULTIPLICATIONS:
+        return []
+    return [
+        amx_kernel(StripCode(kind, tiles, masked, code))
+        for code in codes
+        for tiles in (PAIR, _PANEL_TILES)
+        for masked in (False, True)
+    ]
 
 
 @cache

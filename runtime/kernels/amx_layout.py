@@ -118,11 +118,11 @@ class Activations:
 
 
 def pack_weights(weights: np.ndarray, tiles: int, order: np.ndarray | None) -> np.ndarray:
-    """Weights [segments, K, N] of int8 as [panel][pair of column tiles][step][2][16][16][4 of K].
+    """Weights [segments, K, N] as [panel][pair of column tiles][step][2][16][16][4 bytes of K].
 
-    A panel has `tiles` column tiles (an even number), a step 64 of K; segments are padded with
-    zeros to whole steps.  order: the channel of each of a panel's columns, if it is not that of the
-    columns.
+    A panel has `tiles` column tiles (an even number), a step 64 bytes of K; segments are padded
+    with zeros to whole steps.  order: the channel of each of a panel's columns, if it is not that
+    of the columns.
     """
     segments, k, n = weights.shape
     taps = 4 // weights.itemsize

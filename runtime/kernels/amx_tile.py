@@ -5,7 +5,9 @@ accumulator of 16 x 16 32-bit sums:
 
     C[16 rows][16 columns]  +=  A[16 rows][64 bytes of K] * B[64 bytes of K][16 columns]
 
-with B stored as [K / 4][16 columns][4] bytes.  A strip is two tiles of rows times a panel of
+either u8 x s8 -> int32, B stored as [K / 4][16 columns][4], or bfloat16 x bfloat16 -> float32, B
+stored as [K / 2][16 columns][2].  Integers are exact; floats are rounded after every two products,
+subnormals count as zero.  A strip is two tiles of rows times a panel of
 columns, a pair of column tiles at a time:
 
                      b0        b1
@@ -29,7 +31,8 @@ from typing import Any
 from llvmlite import ir
 
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
-from runtime.kernels.vector_ir import I8, I32, I64, Emitter, Vector, generated
+from runtime.kernels.multiply import ElementKind
+from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, Vector, generated
 
 TILE_ROWS = 16
 TILE_BYTES = 64
@@ -49,6 +52,8 @@ many rows."""
 
 ROW_WORDS = 3
 """Words per row: byte offsets in the strip's sums, in the output, in the residual."""
+
+MULTIPLICATIONS: dict[ElementKind, str] = {"u8": "tdpbusd", "bf16": "tdpbf16ps"}
 
 # Tile registers.
 _SUMS = ((0, 1), (2, 3))
@@ -135,13 +140,14 @@ Copies whole lines: up to 63 bytes behind a segment are read, and overwritten by
 class StripCode:
     """The code of strips `tiles` column tiles wide; masked: some columns are not stored."""
 
+    kind: ElementKind
     tiles: int
     masked: bool
     epilogue: EpilogueCode
 
     def __str__(self) -> str:
         masked = "-masked" if self.masked else ""
-        return f"{self.tiles}{masked}-{self.epilogue}"
+        return f"{self.kind}-{self.tiles}{masked}-{self.epilogue}"
 
     @property
     def columns(self) -> int:
@@ -199,7 +205,7 @@ class StripCode:
         def step(index: Any, carried: list[Any]) -> Sequence[Any]:
             b, ahead, rows, count = carried
             offset = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
-            multiply_tiles(e, [e.builder.add(a, offset) for a in (a0, a1)], stride, b)
+            multiply_tiles(e, self.kind, [e.builder.add(a, offset) for a in (a0, a1)], stride, b)
             (ahead,) = e.loop(lines, [ahead], prefetch)
             return [
                 e.offset(b, PAIR * B_TILE_BYTES),
@@ -242,7 +248,7 @@ class StripCode:
         start = e.builder.add(sums, e.load(entry, I64))
         output = e.builder.add(c, e.load(e.offset(entry, 8), I64))
         residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
-        kind = Vector(I32, TILE_COLUMNS)
+        kind = Vector(I32 if self.kind == "u8" else F32, TILE_COLUMNS)
         row = [e.load(e.offset(start, j * TILE_BYTES), kind) for j in range(self.tiles)]
         if self.epilogue.kind == "u8":
             epilogue.finish_bytes(row, output, residual, masks[0])
@@ -261,17 +267,17 @@ class StripCode:
         return [e.first_lanes(e.offset(valid, -lanes * j), lanes) for j in range(self.tiles)]
 
 
-def multiply_tiles(e: Emitter, a: Sequence[Any], stride: Any, b: Any) -> None:
+def multiply_tiles(e: Emitter, kind: ElementKind, a: Sequence[Any], stride: Any, b: Any) -> None:
     """One step of a strip; loads and multiplications alternate, so that neither waits."""
+
+    def multiply(i: int, j: int) -> None:
+        _tile(e, MULTIPLICATIONS[kind], I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))
+
     _load(e, _A[0], a[0], stride)
     _load(e, _B[0], b, I64(TILE_BYTES))
-    _multiply(e, 0, 0)
+    multiply(0, 0)
     _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
-    _multiply(e, 0, 1)
+    multiply(0, 1)
     _load(e, _A[1], a[1], stride)
-    _multiply(e, 1, 0)
-    _multiply(e, 1, 1)
-
-
-def _multiply(e: Emitter, i: int, j: int) -> None:
-    _tile(e, "tdpbusd", I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))
+    multiply(1, 0)
+    multiply(1, 1)

@@ -28,7 +28,7 @@ from runtime.kernels.gemm import element_access
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.tile import Multiply, multiply_for
+from runtime.kernels.multiply import Multiply, multiply_for
 
 
 def depthwise_calls(

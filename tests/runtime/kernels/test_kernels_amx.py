@@ -12,11 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dialects.elements import bfloat16
 from runtime.executor import run_calls
 from runtime.kernels.abi import View, aligned
 from runtime.kernels.amx_layout import strips_gathered, strips_in_place
 from runtime.kernels.amx_tile import tile_configuration
 from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.gemm import every_kernel
 from runtime.kernels.isa import AMX, host_isas, tile_registers_permitted
 from runtime.kernels.matmul import matmul_calls
 from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
@@ -155,6 +157,65 @@ def test_convolutions(
     shape = Shape(2, groups, channels, out, kernel, strides, dilations, pads, output, extra, seed)
     with always_amx(gathered):
         check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
+
+
+@needs_amx
+@FIXED
+@given(
+    m=st.integers(1, 70),
+    k=st.integers(1, 150) | st.sampled_from([32, 64, 96]),
+    n=st.integers(1, 130),
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(["f32", "bf16"]),
+    residual=st.booleans(),
+    gathered=st.booleans(),
+)
+def test_bfloat16_products(
+    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, gathered: bool
+) -> None:
+    """Small integers: all sums are exact, in any order.  What surrounds the rows are NaNs."""
+    rng = np.random.default_rng(seed)
+    memory = aligned(np.full((m + 2, k + 32), np.nan, bfloat16))
+    a = memory[1:-1, :k]
+    a[...] = rng.integers(-9, 10, (m, k))
+    b = rng.integers(-9, 10, (k, n)).astype(bfloat16)
+    bias = rng.integers(-99, 100, n).astype(F32)
+    dtype = F32 if kind == "f32" else bfloat16
+    r = rng.integers(-99, 100, (m, n)).astype(dtype)
+    exact = a.astype(F32) @ b.astype(F32) + bias
+    if residual:
+        exact = exact + r.astype(F32)
+    expected = np.clip(exact, F32(-700), F32(900)).astype(dtype)
+    y = np.full((m, n + 3), 77, dtype)
+    with always_amx(gathered):
+        calls = matmul_calls(
+            View.of(a),
+            b,
+            bias,
+            View.of(y[:, :n]),
+            epilogue=Epilogue(kind, lo=-700.0, hi=900.0),
+            isa=AMX,
+            residual=View.of(r) if residual else None,
+        )
+    assert all("amx" in call.kernel.key for call in calls)
+    run_calls(calls)
+    np.testing.assert_array_equal(y[:, :n].astype(F32), expected.astype(F32))
+    np.testing.assert_array_equal(y[:, n:].astype(F32), 77)
+
+
+@needs_amx
+def test_every_kernel_that_products_ask_for_is_listed() -> None:
+    listed = {kernel.key for kernel in every_kernel(AMX)}
+    rng = np.random.default_rng(0)
+    for n in (5, 64, 200):
+        for element, kinds in ((np.int8, ("u8", "f32", "i32")), (bfloat16, ("f32", "bf16"))):
+            a = np.zeros((40, 70), np.uint8 if element is np.int8 else element)
+            b = rng.integers(-9, 10, (70, n)).astype(element)
+            for kind in kinds:
+                epilogue = Epilogue(kind, np.ones(n, F32), lo=1.0)
+                y = np.zeros((40, n), epilogue.dtype)
+                calls = matmul_calls(View.of(a), b, None, View.of(y), epilogue=epilogue, isa=AMX)
+                assert {call.kernel.key for call in calls} <= listed
 
 
 offsets = st.builds(
