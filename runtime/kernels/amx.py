@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,24 +34,18 @@ from runtime.kernels.amx_layout import (
     strips_in_place,
 )
 from runtime.kernels.amx_tile import (
-    B_TILE_BYTES,
     MULTIPLICATIONS,
     PAIR,
     ROW_WORDS,
-    SCRATCH_BYTES,
     STRIP_TILES,
     STRIP_WORDS,
     TILE_BYTES,
     TILE_COLUMNS,
-    TILE_ROWS,
     StripCode,
-    configure_tiles,
-    gather_rows,
-    release_tiles,
     tile_configuration,
 )
+from runtime.kernels.amx_walk import GATHER_BYTES, StripArgument, walk_strips
 from runtime.kernels.epilogue import EpilogueCode, pack_epilogue
-from runtime.kernels.intrinsics import argument, stack_memory
 from runtime.kernels.isa import tile_registers_permitted
 from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind
@@ -65,14 +58,8 @@ _BLOCK_BYTES = 256 * 1024
 """Activations and results per block of strips in place: what the second-level cache of a CPU with
 AMX holds beside the weights."""
 
-_GATHER_BYTES = 64 * 1024
-"""Stack memory for gathered strips."""
-
 _GIGAHERTZ = 3.0
 """Turns the estimate of cycles into one of nanoseconds."""
-
-_MANY_PANELS = 8
-"""From here on threads share panels: the imbalance is at most an eighth."""
 
 
 def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
@@ -124,7 +111,7 @@ def _gathered(product: Product) -> Activations | None:
     stride = (lines + 1) * TILE_BYTES  # the copies end with a line of zeros
     stride += stride % (2 * TILE_BYTES) == 0 and TILE_BYTES  # an odd number spreads over the cache
     strips = strips_gathered(len(product.rows), stride)
-    if STRIP_TILES * strips.height * stride > _GATHER_BYTES:
+    if STRIP_TILES * strips.height * stride > GATHER_BYTES:
         return None
     copies = segments * -(-segment_bytes // TILE_BYTES)
     return Activations(strips, np.arange(lines) * TILE_BYTES, gathered=stride, copies=copies)
@@ -168,7 +155,7 @@ def _panels_call(
     table, rows = _tables(product, strips, code.sums_row)
     gathered = activations.gathered
     if gathered:
-        block = _GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
+        block = GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
         fresh = min(len(activations.offsets) * TILE_BYTES, strips.stride)
         row_bytes = fresh + (end - first) * epilogue_code.output_size
@@ -178,186 +165,46 @@ def _panels_call(
     offsets = aligned(activations.offsets.astype(np.int64))
     configuration = aligned(np.frombuffer(tile_configuration(strips.height), np.uint8))
     skip = first * epilogue_code.output_size
-    arguments = (
-        product.a,
-        packed.ctypes.data,
-        blocks.ctypes.data,
-        product.c + skip,
-        product.residual + skip,
-        table.ctypes.data,
-        len(table),
-        rows.ctypes.data,
-        len(offsets),
-        offsets.ctypes.data,
-        strips.height,
-        strips.stride,
-        len(packed),
-        blocks.strides[0],
-        end - first,
-        block,
-        configuration.ctypes.data,
-        gathered,
-        source_rows.ctypes.data,
-        len(segments),
-        segments.ctypes.data,
-        product.weights.shape[1] * weights.itemsize,
-    )
+    words = {
+        StripArgument.FUNCTION: code.function.address,
+        StripArgument.PAIRS: tiles // PAIR,
+        StripArgument.A: product.a,
+        StripArgument.WEIGHTS: packed.ctypes.data,
+        StripArgument.BLOCKS: blocks.ctypes.data,
+        StripArgument.C: product.c + skip,
+        StripArgument.R: product.residual + skip,
+        StripArgument.STRIPS: table.ctypes.data,
+        StripArgument.STRIP_COUNT: len(table),
+        StripArgument.ROWS: rows.ctypes.data,
+        StripArgument.STEPS: len(offsets),
+        StripArgument.STEP_OFFSETS: offsets.ctypes.data,
+        StripArgument.HEIGHT: strips.height,
+        StripArgument.STRIDE: strips.stride,
+        StripArgument.PANELS: len(packed),
+        StripArgument.PANEL_BLOCK: blocks.strides[0],
+        StripArgument.COLUMNS: end - first,
+        StripArgument.OUTPUT_SIZE: epilogue_code.output_size,
+        StripArgument.STRIPS_PER_BLOCK: block,
+        StripArgument.CONFIGURATION: configuration.ctypes.data,
+        StripArgument.GATHERED: gathered,
+        StripArgument.SOURCE_ROWS: source_rows.ctypes.data,
+        StripArgument.SEGMENTS: len(segments),
+        StripArgument.SEGMENT_OFFSETS: segments.ctypes.data,
+        StripArgument.SEGMENT_BYTES: product.weights.shape[1] * weights.itemsize,
+    }
+    arguments = tuple(words[argument] for argument in StripArgument)
     keep = (packed, blocks, table, rows, offsets, configuration, source_rows, segments)
-    return Call(
-        amx_kernel(code), arguments, keep, work=activations.cycles(end - first) / _GIGAHERTZ
-    )
-
-
-_strip_memory = stack_memory(2 * SCRATCH_BYTES + _GATHER_BYTES)
-"""Where a thread keeps the sums of two strips, and behind them the strips it has gathered."""
+    work = activations.cycles(end - first) / _GIGAHERTZ
+    return Call(walk_strips, arguments, keep, work)
 
 
 def every_amx_kernel(kind: ElementKind, codes: Sequence[EpilogueCode]) -> list[Kernel]:
     """Every kernel that products of one element kind may ask for."""
     if kind not in MULTIPLICATIONS:
         return []
-    return [
-        amx_kernel(StripCode(kind, tiles, masked, code))
+    return [walk_strips] + [
+        StripCode(kind, tiles, masked, code).function
         for code in codes
         for tiles in (PAIR, _PANEL_TILES)
         for masked in (False, True)
     ]
-
-
-@cache
-def amx_kernel(code: StripCode) -> Kernel:
-    """The kernel that covers a product with strips of one width."""
-    strip = code.function()
-    columns = code.columns
-    pairs = code.tiles // PAIR
-    panel_output = columns * code.epilogue.output_size
-
-    def gemm(row: int, thread: int, threads: int) -> None:
-        a = argument(row, 1)
-        w = argument(row, 2)
-        blocks = argument(row, 3)
-        c = argument(row, 4)
-        r = argument(row, 5)
-        strips = argument(row, 6)
-        strip_count = argument(row, 7)
-        rows = argument(row, 8)
-        steps = argument(row, 9)
-        offsets = argument(row, 10)
-        height = argument(row, 11)
-        stride = argument(row, 12)
-        panels = argument(row, 13)
-        panel_block = argument(row, 14)
-        valid_columns = argument(row, 15)
-        strips_per_block = argument(row, 16)
-        gathered = argument(row, 18)
-        source_rows = argument(row, 19)
-        segments = argument(row, 20)
-        segment_offsets = argument(row, 21)
-        segment_bytes = argument(row, 22)
-
-        memory = _strip_memory()
-        rows_per_step = -(-STRIP_TILES * height // (steps * pairs))
-        sums, finished = memory, memory + SCRATCH_BYTES
-        if steps >= 6:
-            finished = sums
-            rows_per_step = -(-STRIP_TILES * height // steps)
-        base = a
-        panel_weights = steps * (pairs * PAIR * B_TILE_BYTES)
-        first_panel, end_panel, first_strip, end_strip = 0, panels, 0, strip_count
-        if panels >= _MANY_PANELS and gathered == 0:
-            first_panel = panels * thread // threads
-            end_panel = panels * (thread + 1) // threads
-        else:
-            first_strip = strip_count * thread // threads
-            end_strip = strip_count * (thread + 1) // threads
-
-        last_rows, last_count, last_block, last_c, last_r, last_valid = rows, 0, blocks, c, r, 0
-        configure_tiles((argument(row, 17),))
-        start = first_strip
-        while start < end_strip:
-            stop = min(start + strips_per_block, end_strip)
-            if gathered != 0:
-                first = argument(strips, start * STRIP_WORDS + 2)
-                last = (stop - 1) * STRIP_WORDS
-                end = argument(strips, last + 2) + argument(strips, last + 3)
-                buffer = memory + 2 * SCRATCH_BYTES
-                gather_rows(
-                    (
-                        a,
-                        source_rows + 8 * first,
-                        end - first,
-                        segments,
-                        segment_offsets,
-                        segment_bytes,
-                        buffer,
-                        gathered,
-                    )
-                )
-                base = buffer - argument(strips, start * STRIP_WORDS)
-            # The next panel's weights are fetched during this one's multiplications.
-            share = -(-TILE_ROWS * PAIR // (stop - start))
-            strip_share = share * pairs * steps * TILE_BYTES
-            for p in range(first_panel, end_panel):
-                block = blocks + p * panel_block
-                ahead = w + (p + 1) * panel_weights
-                lines = share if p + 1 < end_panel and start == first_strip else 0
-                for s in range(start, stop):
-                    word = s * STRIP_WORDS
-                    strip(
-                        (
-                            base + argument(strips, word),
-                            base + argument(strips, word + 1),
-                            stride,
-                            steps,
-                            offsets,
-                            w + p * panel_weights,
-                            block,
-                            sums,
-                            height,
-                            ahead + (s - start) * strip_share,
-                            lines,
-                            finished,
-                            last_rows,
-                            last_count,
-                            rows_per_step,
-                            last_block,
-                            last_c,
-                            last_r,
-                            last_valid,
-                        )
-                    )
-                    sums, finished = finished, sums
-                    last_rows = rows + 8 * ROW_WORDS * argument(strips, word + 2)
-                    last_count = argument(strips, word + 3)
-                    last_block = block
-                    last_c = c + p * panel_output
-                    last_r = r + p * panel_output
-                    last_valid = valid_columns - p * columns
-            start = stop
-        # No steps: only the last strip is finished.
-        strip(
-            (
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                finished,
-                last_rows,
-                last_count,
-                0,
-                last_block,
-                last_c,
-                last_r,
-                last_valid,
-            )
-        )
-        release_tiles((0,))
-
-    return Kernel.of(gemm, code)
