@@ -75,3 +75,18 @@ def filled(values: np.ndarray, **options: Any) -> Guarded:
     guarded = channels_last(values.shape, values.dtype, **options)
     guarded.array[...] = values
     return guarded
+
+
+def dense(values: np.ndarray) -> Guarded:
+    """`values` in the order of their shape."""
+    memory = _noise(values.size + 2 * GUARD, values.dtype)
+    array = memory[GUARD : GUARD + values.size].reshape(values.shape)
+    array[...] = values
+    return Guarded(memory, array, _blank(memory, values.size))
+
+
+def _blank(memory: np.ndarray, size: int) -> np.ndarray:
+    """A copy of `memory` whose inside is zero, as `Guarded.assert_guards` compares it."""
+    copy = memory.copy()
+    copy[GUARD : GUARD + size] = 0
+    return copy
