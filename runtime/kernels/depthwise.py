@@ -29,7 +29,7 @@ from runtime.kernels.half import HALF_KINDS, HALF_WIDEN
 from runtime.kernels.intrinsics import argument, i64_pointer, u16_pointer
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.tile import Multiply, multiply_for
+from runtime.kernels.multiply import Multiply, multiply_for
 from runtime.kernels.vector_ir import HalfKind
 
 

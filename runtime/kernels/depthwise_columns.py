@@ -29,7 +29,7 @@ from runtime.kernels import interleave
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.tile import Multiply
+from runtime.kernels.multiply import Multiply
 from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 3  # the kernel's height and width

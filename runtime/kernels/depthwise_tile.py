@@ -20,7 +20,7 @@ from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import AVX512_VNNI
-from runtime.kernels.tile import Multiply
+from runtime.kernels.multiply import Multiply
 from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 4  # per dot product

@@ -144,5 +144,5 @@ def test_profile_names_every_step(ctx: OctetContext) -> None:
 
 
 def test_unknown_isa_lists_the_known_ones(ctx: OctetContext) -> None:
-    with pytest.raises(OctetError, match="avx512_vnni, .*avx2, portable"):
+    with pytest.raises(OctetError, match=r"avx512_vnni, .*avx2, portable"):
         Program.from_module(compiled(ctx), ctx.weights, {}, isa="sse9")
