@@ -10,6 +10,7 @@ from llvmlite import ir
 
 from runtime.kernels.vector_ir import F32, I32, Emitter, Vector
 from runtime.reference.elementary import (
+    EXP_HALF_BITS,
     EXP_LN2_HI,
     EXP_LN2_LO,
     EXP_LOG2E,
@@ -63,10 +64,6 @@ def exp(e: Emitter, x: Any, lanes: int) -> Any:
         p = builder.fadd(builder.fmul(p, r), splat(coefficient, lanes))
     y = builder.fadd(builder.fmul(p, builder.fmul(r, r)), r)
     y = builder.fadd(y, splat(1.0, lanes))
-    exponent = builder.sub(builder.bitcast(t, integers), bit_pattern(EXP_ROUND, lanes))
-    half = builder.ashr(exponent, integers([1] * lanes))
-    for part in (half, builder.sub(exponent, half)):
-        biased = builder.add(part, integers([127] * lanes))
-        power = builder.shl(biased, integers([_MANTISSA] * lanes))
-        y = builder.fmul(y, builder.bitcast(power, floats))
-    return y
+    power = builder.shl(builder.bitcast(t, integers), integers([_MANTISSA] * lanes))
+    power = builder.add(power, integers([int(EXP_HALF_BITS)] * lanes))
+    return builder.fmul(builder.fadd(y, y), builder.bitcast(power, floats))
