@@ -94,7 +94,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "kernel",
         "one kernel call per op on buffers with a layout and a place in one arena",
-        ("assign-layout", "lower-to-kernel", "plan-memory"),
+        ("assign-layout", "lower-to-kernel", "alias-concat", "plan-memory"),
     ),
 )
 

@@ -3,13 +3,15 @@
 layout.py       how a buffer lies in memory
 signatures.py   what can be called
 ops.py          constants, calls, views
+join.py         buffers that others are windows of
 """
 
 from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from dialects.kernel.join import JoinOp
 from dialects.kernel.layout import BufferAttr
-from dialects.kernel.ops import KERNEL_OPS
+from dialects.kernel.ops import CallOp, ConstantOp, ViewOp
 
-Kernel = Dialect("kernel", list(KERNEL_OPS), [BufferAttr])
+Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp], [BufferAttr])
