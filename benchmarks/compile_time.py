@@ -3,7 +3,7 @@
     python benchmarks/compile_time.py               float to int8 with 16 calibration images
     python benchmarks/compile_time.py --images 100
 
-The model is seeded random (resnet50.py). The kernel cache is warm: one run comes first, unless
+The model is seeded random (models/). The kernel cache is warm: one run comes first, unless
 `--cold` is given. Compiling and loading each happen in a process of their own, whose peak
 memory and whole time, imports included, are reported.
 """
@@ -34,7 +34,7 @@ def compile_model(model: Path, output: Path, images: int) -> dict[str, float]:
     data = np.random.default_rng(0).standard_normal((images, *SIZE)).astype(np.float32)
     marks = [("", time.perf_counter())]
     compilation = Compilation(
-        CompileRequest(model, calibration_data={"image": data}),
+        CompileRequest(model, calibration_data={"input": data}),
         after_stage=lambda stage, _: marks.append((stage, time.perf_counter())),
     )
     compilation.run()
@@ -51,7 +51,7 @@ def load_model(path: Path) -> dict[str, float]:
     imported = time.perf_counter()
     program = Program.load(path)
     loaded = time.perf_counter()
-    program.run({"image": np.zeros((1, *SIZE), np.float32)})
+    program.run({"input": np.zeros((1, *SIZE), np.float32)})
     ran = time.perf_counter()
     return {
         "import": imported - start,
@@ -91,12 +91,10 @@ def main() -> int:
             report_child(load_model(Path(paths[0])))
         return 0
 
-    import onnx
-    from resnet50 import resnet50
+    from models import write_model
 
     with tempfile.TemporaryDirectory() as folder:
-        model, output = Path(folder) / "resnet50.onnx", Path(folder) / "resnet50.octet"
-        onnx.save(resnet50(), model)
+        model, output = write_model("resnet50", Path(folder)), Path(folder) / "resnet50.octet"
         images = ["--images", str(args.images)]
         compiling = [*images, "--child", "compile", str(model), str(output)]
         if not args.cold:

@@ -62,7 +62,7 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "place-precision",
         "precision",
         "what ops without a rule of their own compute in (default int8, where the target can)",
-        choices=("int8", "f32"),
+        choices=("int8", "bf16", "f16", "f32"),
     ),
     PassOption(
         "op_types_to_quantize",
@@ -94,6 +94,12 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "include",
         "these ops become int8: type:conv, name:stem, glob:block1.*, index:conv[0], index:[3:17]",
         many=True,
+    ),
+    PassOption(
+        "bf16", "place-precision", "bf16", "these ops become bf16, named the same way", many=True,
+    ),
+    PassOption(
+        "f16", "place-precision", "f16", "these ops become f16, named the same way", many=True,
     ),
     PassOption(
         "exclude", "place-precision", "exclude", "these ops stay float, named the same way",

@@ -34,8 +34,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("import", "nn ops on float tensors, each with the name of the layer it came from"),
     Stage(
         "simplify",
-        "no batch norm, no shape arithmetic, no decomposed activations; activation, bias and "
-        "residual fused into the op that feeds them",
+        "no batch norm, no shape arithmetic, no decomposed activations or attention; activation, "
+        "bias and residual fused into the op that feeds them",
         (
             "canonicalize",
             "fold-constants",
@@ -47,6 +47,7 @@ STAGES: tuple[Stage, ...] = (
             "recognize-gelu",
             "recognize-layer-norm",
             "recognize-softmax",
+            "recognize-attention",
             "recognize-hard-swish",
             "recognize-hard-sigmoid",
             "recognize-silu",
@@ -83,8 +84,16 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "quantize",
-        "quantize and dequantize around int8 ops, as few as possible",
-        ("insert-qdq", "unify-scales", "propagate-qdq", "squash-qdq"),
+        "quantize and dequantize around int8 ops, and casts around 16-bit ones, as few as possible",
+        (
+            "insert-qdq",
+            "unify-scales",
+            "propagate-qdq",
+            "squash-qdq",
+            "insert-casts",
+            "propagate-casts",
+            "squash-casts",
+        ),
     ),
     Stage(
         "integer",

@@ -44,6 +44,9 @@ _DTYPE_OF: dict[Attribute, np.dtype] = {
 }
 _ELEMENT_OF = {dtype: element for element, dtype in _DTYPE_OF.items()}
 
+HALVES: tuple[Attribute, ...] = (bf16, f16)
+"""Floats stored in 16 bits; kernels compute on them in float32 and round once, on storing."""
+
 FLOAT_TYPES = (Float16Type, BFloat16Type, Float32Type, Float64Type)
 
 

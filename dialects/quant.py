@@ -28,6 +28,9 @@ from xdsl.dialects.builtin import (
     NoneAttr,
     Signedness,
     TensorType,
+    bf16,
+    f16,
+    f32,
     f64,
     i64,
 )
@@ -303,7 +306,9 @@ class CastOp(IRDLOperation):
 
 
 def _verify_expressed(op: CastOp, quantized: UniformQuantizedType, real: Attribute) -> None:
-    if quantized.expressed != real:
+    """The real side has the expressed type, or is a 16-bit float in place of f32: the cast then
+    computes in f32 and widens or rounds once."""
+    if quantized.expressed != real and not (quantized.expressed == f32 and real in (bf16, f16)):
         raise VerifyException(
             f"{op.name}: the quantized type expresses {quantized.expressed}, but the other side "
             f"has elements of {real}"

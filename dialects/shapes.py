@@ -215,6 +215,30 @@ def matmul(a: Shape, b: Shape, *_operands: Shape, **_: Any) -> list[Shape]:
     return [result]
 
 
+def attention(
+    q: Shape, k: Shape, v: Shape, mask: Shape | None = None, *, heads: int, **_: Any
+) -> list[Shape]:
+    """[B, Q, heads * D], [B, K, heads * D], [B, K, heads * V] to [B, Q, heads * V]."""
+    if any(len(shape) != 3 for shape in (q, k, v)):
+        raise OctetError(
+            f"attention takes q [B, Q, H * D], k [B, K, H * D] and v [B, K, H * V], got "
+            f"{list(q)}, {list(k)} and {list(v)}"
+        )
+    if heads < 1 or q[2] % heads or v[2] % heads:
+        raise OctetError(f"attention: {heads} heads do not divide {q[2]} and {v[2]} columns")
+    if q[0] != k[0] or k[:2] != v[:2] or q[2] != k[2]:
+        raise OctetError(
+            f"attention: q {list(q)}, k {list(k)} and v {list(v)} do not belong together"
+        )
+    scores = (q[0], heads, q[1], k[1])
+    if mask is not None and (broadcast(mask, scores) != scores or mask[-1:] != scores[-1:]):
+        raise OctetError(
+            f"attention: a mask {list(mask)} does not fit scores {list(scores)}; it has their "
+            "last dimension and broadcasts to the others"
+        )
+    return [(q[0], q[1], v[2])]
+
+
 # --- pooling --------------------------------------------------------------------------------
 
 

@@ -20,9 +20,13 @@ class Int8Rule:
 
 @dataclass(frozen=True)
 class Target:
-    """A name, the instruction set its kernels are generated for, and its int8 capabilities."""
+    """A name, the instruction set its kernels are generated for, and what they can do."""
 
     name: str
     isa: str
     int8: Mapping[str, Int8Rule]
     """By op mnemonic (`conv`, `matmul`, ...); an op type that is missing has no int8 kernel."""
+
+    bf16: frozenset[str] = frozenset()
+    f16: frozenset[str] = frozenset()
+    """Mnemonics of the op types with kernels on 16-bit floats."""

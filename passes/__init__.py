@@ -17,6 +17,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "fuse-residual": ("passes.simplify.fuse_residual", "FuseResidualPass"),
     "lower-batch-norm": ("passes.simplify.lower_batch_norm", "LowerBatchNormPass"),
     "merge-pads": ("passes.simplify.merge_pads", "MergePadsPass"),
+    "recognize-attention": (
+        "passes.simplify.recognize_attention",
+        "RecognizeAttentionPass",
+    ),
     "recognize-gelu": ("passes.simplify.recognize_gelu", "RecognizeGeluPass"),
     "recognize-hard-sigmoid": (
         "passes.simplify.recognize_hard_sigmoid",
@@ -40,6 +44,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
+    # 16-bit floats
+    "insert-casts": ("passes.precision.insert_casts", "InsertCastsPass"),
+    "propagate-casts": ("passes.precision.propagate_casts", "PropagateCastsPass"),
+    "squash-casts": ("passes.precision.squash_casts", "SquashCastsPass"),
     # integer
     "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTablePass"),
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),

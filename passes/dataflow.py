@@ -37,10 +37,11 @@ def data_operands(op: NnOp) -> list[int]:
 
 
 def moves_data(op: Operation) -> bool:
-    """Quantized values would pass through `op` unchanged, and nobody placed it in float."""
+    """Quantized values and 16-bit floats would pass through `op` unchanged, and nobody placed it
+    in float32."""
     if not isinstance(op, NnOp) or op.QUANTIZATION is not Quantization.MOVES:
         return False
-    if op.precision is not None and op.precision.data is not Precision.INT8:
+    if op.precision is not None and op.precision.data is Precision.F32:
         return False
     if isinstance(op, ResizeOp) and op.mode.data != "nearest":
         return False

@@ -8,32 +8,38 @@ without returning to Python, and copies the outputs out.
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
-from dialects.elements import dtype_of
 from dialects.errors import OctetError
-from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, layout_of
+from dialects.kernel.ops import CallOp, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.weights import WeightStore
-from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
-from runtime.executor import Table
+from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
+from runtime.emission.widening import emit_in_float32, touches_halves
+from runtime.executor import Span, Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
 from runtime.kernels.gather import bad_index
 from runtime.kernels.isa import Isa
 from runtime.planning.arena import ALIGNMENT
 from runtime.planning.memory import verify_plan
+from runtime.schedule import best_threads
+from runtime.work import estimated_ns
+from runtime.workers import available_cores
 
 EMISSION_MODULES = (
-    "conversion", "dynamic", "elementwise", "linear", "movement", "normalization", "pooling",
-    "reduction", "resampling",
+    "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
+    "pooling", "reduction", "resampling",
 )  # fmt: skip
+
+
+HALO_NS = 200.0
+"""Filling a border takes about as long as calling the kernel."""
 
 
 def load_emitters() -> None:
@@ -64,6 +70,7 @@ class Plan:
         self._memory = np.zeros(size + 2 * ALIGNMENT, np.uint8)
         base = self._memory.ctypes.data
         memory = Memory(base + (-base % ALIGNMENT), weights, shared)
+        self._scratch = memory.scratch  # the calls hold its addresses
         function = main_function(module)
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
@@ -72,6 +79,7 @@ class Plan:
         ]
         self._gathers = [step for step in self.steps if step.op.callee.data == "gather"]
         self._table = Table([call for step in self.steps for call in step.calls])
+        self._best_threads: dict[int, int] = {}
         self._inputs = {
             name: self._window(memory, argument)
             for name, argument in zip(input_names(function), body_of(function).args, strict=True)
@@ -101,9 +109,21 @@ class Plan:
     def read_outputs(self) -> dict[str, np.ndarray]:
         return {name: np.array(window, order="C") for name, window in self._outputs.items()}
 
+    def threads_for(self, most: int) -> int:
+        """How many threads, at most `most`, run this plan fastest (0: as many as there are cores).
+
+        A small model is done sooner on one.
+        """
+        if most not in self._best_threads:
+            self._best_threads[most] = best_threads(self._table.stages, most or available_cores())
+        return self._best_threads[most]
+
     def execute(self, threads: int = 1) -> None:
-        """Runs all kernels on what is in the arena. Raises OctetError for a bad gather index."""
-        self._table.run(threads)
+        """Runs all kernels on what is in the arena, on at most `threads` threads (0: all cores).
+
+        Raises OctetError for a bad gather index.
+        """
+        self._table.run(self.threads_for(threads))
         for step in self._gathers:
             if (bad := bad_index(step.calls)) is not None:
                 raise OctetError(
@@ -117,30 +137,32 @@ class Plan:
         self.execute(threads)
         return self.read_outputs()
 
-    def time_steps(self, feeds: Mapping[str, np.ndarray], repeats: int) -> list[float]:
-        """Median seconds of each step, each run alone `repeats` times, in program order."""
-        tables = [Table(step.calls) for step in self.steps]
-        times = np.zeros((repeats, len(tables)))
-        for repeat in range(repeats):
-            self.write_inputs(feeds)
-            for index, table in enumerate(tables):
-                start = time.perf_counter()
-                table.run()
-                times[repeat, index] = time.perf_counter() - start
-        return [float(value) for value in np.median(times, axis=0)]
+    def trace(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> list[Span]:
+        """Runs once, on exactly so many threads; returns who ran which row when."""
+        self.write_inputs(feeds)
+        return self._table.trace(threads)
 
 
 def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
-    """The kernel calls of one op, halos of its results included."""
+    """The kernel calls of one op, halos of its results included, with estimates of their work."""
     emitter = EMITTERS.get(op.callee.data)
     if emitter is None:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
+    site = CallSite(op, memory, isa)
     try:
-        calls = emitter(CallSite(op, memory, isa))
+        if touches_halves(site) and not TAKES_HALVES[op.callee.data](site):
+            calls = emit_in_float32(emitter, site)
+        else:
+            calls = emitter(site)
     except ValueError as error:
         raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
+    share = estimated_ns(op, isa) / max(1, len(calls))
+    calls = [call if call.work is not None else replace(call, work=share) for call in calls]
     for result in op.results:
-        calls = [*calls, *_fill_halo(result, memory)]
+        # The border around what the op writes: nobody else needs or writes it meanwhile.
+        calls += [
+            replace(call, work=HALO_NS, independent=True) for call in _fill_halo(result, memory)
+        ]
     return calls
 
 
@@ -156,8 +178,3 @@ def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:
         view, halo = view.expand_dims(2), (0, halo[0], 0, halo[1])
     top, left, bottom, right = halo
     return halo_calls(view, (top, left, bottom, right), zero)
-
-
-def element_bytes(value: SSAValue) -> int:
-    """Bytes of a buffer's interior."""
-    return int(np.prod(buffer_shape(value))) * dtype_of(buffer_element(value)).itemsize

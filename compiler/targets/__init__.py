@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from dialects.errors import OctetError
 from dialects.target import Int8Rule, Target
+from passes.placement.halves import BUILT_IN
 
 HOST = "host"
 FOLDER = Path(__file__).parent
@@ -57,7 +58,7 @@ def _read(path: Path) -> Target:
             contents = tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OctetError(f"{path}: not a valid TOML file: {error}") from None
-    _check_keys(path, "", contents, required={"isa"}, allowed={"isa", "int8"})
+    _check_keys(path, "", contents, required={"isa"}, allowed={"isa", "int8", "bf16", "f16"})
     isa, table = contents["isa"], contents.get("int8", {})
     _check_isa(path, isa)
     if not isinstance(table, dict):
@@ -66,7 +67,29 @@ def _read(path: Path) -> Target:
         operator: _rule(path, f"int8.{operator}", entry)
         for operator, entry in cast(dict[str, Any], table).items()
     }
-    return Target(name=path.stem, isa=isa, int8=rules)
+    return Target(
+        name=path.stem,
+        isa=isa,
+        int8=rules,
+        bf16=_half_operators(path, "bf16", contents.get("bf16", {})),
+        f16=_half_operators(path, "f16", contents.get("f16", {})),
+    )
+
+
+def _half_operators(path: Path, key: str, table: Any) -> frozenset[str]:
+    """The operators of a table `[bf16]` or `[f16]`: those that have a 16-bit form and no others."""
+    if not isinstance(table, dict):
+        raise OctetError(f"{path}: '{key}' should be a table with a list of operators")
+    entries = cast(dict[str, Any], table)
+    _check_keys(path, f"{key}.", entries, required=set(), allowed={"operators"})
+    operators = _strings(path, f"{key}.operators", entries.get("operators", []))
+    for operator in operators:
+        if operator not in BUILT_IN:
+            raise OctetError(
+                f"{path}: '{key}.operators' lists {operator!r}, which has no 16-bit form; expected "
+                f"any of {', '.join(sorted(BUILT_IN))}"
+            )
+    return frozenset(operators)
 
 
 def _check_isa(path: Path, isa: Any) -> None:

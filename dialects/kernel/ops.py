@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -270,38 +270,39 @@ class CallOp(IRDLOperation):
             )
         for value in (*self.inputs, *self.buffers):
             layout_of(value).verify_for(buffer_shape(value))
-        self._verify_as_tensor_op(signature)
+        self._verify_as_tensor_op()
 
-    def _verify_as_tensor_op(self, signature: Signature) -> None:
-        """A call is valid when the tensor op it computes is, on tensors of the same types."""
+    def tensor_op(self) -> Operation | None:
+        """The op that this call computes, on tensors of the same types; None for a copy."""
+        signature = signatures()[self.callee.data]
+        if signature.op is None:
+            return None
         tensors = Block(arg_types=[_tensor_type(value) for value in self.inputs])
         results = [[_tensor_type(value)] for value in self.buffers]
-        if signature.op is None:
-            if [[value.type] for value in tensors.args] != results:
-                raise VerifyException(f"{self.source_name}: {signature.name} keeps the type")
-            return
         if signature.op is StorageCastOp:
             source = _unsigned_bytes(_tensor_type(self.inputs[0]))
             result = _unsigned_bytes(_tensor_type(self.buffers[0]))
-            op = StorageCastOp(Block(arg_types=[source]).args[0], result)
-        elif issubclass(signature.op, CastOp):
-            op = signature.op(tensors.args[0], results[0][0])
-        else:
-            groups = [
-                [
-                    value
-                    for given, value in zip(self.names, tensors.args, strict=True)
-                    if given == name
-                ]
-                for name, _ in signature.op.get_irdl_definition().operands
-            ]
-            op = signature.op(
-                operands=groups,
-                result_types=results,
-                properties=dict(self.options.data),
-                attributes={} if self.layer is None else {"layer": self.layer},
-            )
-        op.verify()
+            return StorageCastOp(Block(arg_types=[source]).args[0], result)
+        if issubclass(signature.op, CastOp):
+            return signature.op(tensors.args[0], results[0][0])
+        groups = [
+            [value for given, value in zip(self.names, tensors.args, strict=True) if given == name]
+            for name, _ in signature.op.get_irdl_definition().operands
+        ]
+        return signature.op(
+            operands=groups,
+            result_types=results,
+            properties=dict(self.options.data),
+            attributes={} if self.layer is None else {"layer": self.layer},
+        )
+
+    def _verify_as_tensor_op(self) -> None:
+        """A call is valid when the tensor op it computes is, on tensors of the same types."""
+        op = self.tensor_op()
+        if op is not None:
+            op.verify()
+        elif [_tensor_type(v) for v in self.inputs] != [_tensor_type(v) for v in self.buffers]:
+            raise VerifyException(f"{self.source_name}: {self.callee.data} keeps the type")
 
     def _verify_operands(self, signature: Signature) -> None:
         names = self.names

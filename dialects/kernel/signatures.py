@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from xdsl.dialects.builtin import bf16, f16, f32, f64
+from xdsl.dialects.builtin import f32, f64
 from xdsl.ir import Attribute
 from xdsl.irdl import AttrSizedOperandSegments, OptOperandDef, OptPropertyDef, VarOperandDef
 
 from dialects import shapes
 from dialects.elements import (
+    HALVES,
     boolean,
     dtype_of,
     i8,
@@ -69,20 +70,29 @@ NHWC_KERNELS = frozenset({"conv", "conv_transpose", "max_pool", "avg_pool", "res
 """Vectorized over channels, which therefore lie together."""
 
 DENSE_KERNELS = frozenset(
-    {"matmul", "matmul_integer", "conv_integer", "reshape", "gather", "topk", "layer_norm"}
+    {
+        "matmul",
+        "attention",
+        "matmul_integer",
+        "conv_integer",
+        "reshape",
+        "gather",
+        "topk",
+        "layer_norm",
+    }
 )
 """Walk rows of the last dimension, or the elements in the order of the shape."""
 
 
 Elements = tuple[Attribute, ...]
 
-FLOAT32: Elements = (f32,)
 BOOLEAN: Elements = (boolean,)
 BYTES: Elements = (i8, ui8)
 EVERY_INTEGER: Elements = (i8, i16, i32, i64, ui8, ui16, ui32, ui64)
-NUMBERS: Elements = (f32, *EVERY_INTEGER)
+HALF_OR_FLOAT32: Elements = (f32, *HALVES)
+NUMBERS: Elements = (*HALF_OR_FLOAT32, *EVERY_INTEGER)
 NUMBERS_AND_BOOLEAN: Elements = (*NUMBERS, boolean)
-EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f16, bf16, f64)
+EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f64)
 
 _ELEMENTS: tuple[tuple[Elements, tuple[str, ...]], ...] = (
     (EVERY_ELEMENT, ("cast", "copy", "where", "reshape", "transpose", "concat", "slice", "pad")),
@@ -93,11 +103,11 @@ _ELEMENTS: tuple[tuple[Elements, tuple[str, ...]], ...] = (
     (NUMBERS, ("relu", "clip", "neg", "abs", "sign")),
     (NUMBERS, ("reduce_sum", "reduce_mean", "reduce_prod", "argmax", "argmin", "topk")),
     (BOOLEAN, ("and", "or", "xor", "not")),
-    ((f32, *BYTES), ("max_pool",)),
+    ((*HALF_OR_FLOAT32, *BYTES), ("max_pool",)),
     (BYTES, ("conv_integer", "matmul_integer")),
 )
-"""The element types of each kernel's operands, where they are not quantized; float32 for kernels
-that are not listed. Those that only move elements know their size alone."""
+"""The element types of each kernel's operands, where they are not quantized; float32 and the 16-bit
+floats for kernels that are not listed. Those that only move elements know their size alone."""
 
 _OPERAND_ELEMENTS: dict[tuple[str, str], Elements] = {
     ("where", "condition"): BOOLEAN,
@@ -109,9 +119,9 @@ _OPERAND_ELEMENTS: dict[tuple[str, str], Elements] = {
 def element_types(callee: str, operand: str, options: Mapping[str, Any]) -> Elements:
     """The element types that an operand of a kernel may have if it is not quantized."""
     if callee == "resize" and options["mode"] != "nearest":
-        return FLOAT32
+        return HALF_OR_FLOAT32
     listed = (elements for elements, callees in _ELEMENTS if callee in callees)
-    return _OPERAND_ELEMENTS.get((callee, operand)) or next(listed, FLOAT32)
+    return _OPERAND_ELEMENTS.get((callee, operand)) or next(listed, HALF_OR_FLOAT32)
 
 
 def missing_kernel(

@@ -9,6 +9,7 @@ One file per op family:
     constant.py        constants
     elementwise.py     unary, binary, comparison, cast, lookup table
     linear.py          conv, conv_transpose, matmul
+    attention.py       attention
     pooling.py         max_pool, avg_pool
     normalization.py   batch, layer, instance, response norm, softmax
     movement.py        reshape, transpose, concat, slice, pad, ...
@@ -23,6 +24,7 @@ from xdsl.dialect_interfaces.constant_materialization import ConstantMaterializa
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Dialect, Operation
 
+from dialects.nn.attention import ATTENTION_OPS
 from dialects.nn.attributes import ActivationAttr, PrecisionAttr, WeightAttr
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import ELEMENTWISE_OPS
@@ -47,6 +49,7 @@ NN_OPS = (
     ConstantOp,
     *ELEMENTWISE_OPS,
     *LINEAR_OPS,
+    *ATTENTION_OPS,
     *POOLING_OPS,
     *NORMALIZATION_OPS,
     *MOVEMENT_OPS,

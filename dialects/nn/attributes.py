@@ -26,6 +26,10 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+HALF_PRECISIONS = (Precision.BF16, Precision.F16)
+"""Stored in 16 bits, computed in float32."""
+
+
 @irdl_attr_definition
 class PrecisionAttr(EnumAttribute[Precision], SpacedOpaqueSyntaxAttribute):
     """`#nn<precision int8>`."""

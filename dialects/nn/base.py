@@ -14,9 +14,9 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.assembly import FLOATS, PlainAssembly, to_attribute
-from dialects.elements import dtype_of, i64, is_quantized
+from dialects.elements import HALVES, dtype_of, i64, is_quantized
 from dialects.errors import OctetError
-from dialects.nn.attributes import Precision, PrecisionAttr
+from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.quant import UniformQuantizedType, verify_channels
 from dialects.shapes import Shape
 
@@ -59,6 +59,9 @@ class NnOp(PlainAssembly):
     QUANTIZATION: ClassVar[Quantization] = Quantization.FLOAT
     WEIGHT_AXES: ClassVar[Mapping[str, int]] = {}
     """Operands that hold weights when they are constant, each with its output-channel axis."""
+
+    FLOAT_OPERANDS: ClassVar[frozenset[str]] = frozenset()
+    """Operands that stay float when the op computes on quantized values."""
 
     SHAPE_RULE: ClassVar[Callable[..., list[Shape]]]
     """From `dialects.shapes`: operand shapes and options to result shapes."""
@@ -146,6 +149,11 @@ class NnOp(PlainAssembly):
     def is_int8(self) -> bool:
         return self.precision is not None and self.precision.data is Precision.INT8
 
+    @property
+    def is_half(self) -> bool:
+        """Placed in one of the 16-bit floats."""
+        return self.precision is not None and self.precision.data in HALF_PRECISIONS
+
     def operand_names(self) -> list[str]:
         """The declared name of each operand that is present, in order."""
         names: list[str] = []
@@ -207,10 +215,10 @@ class NnOp(PlainAssembly):
         results = [element_of_value(result) for result in self.results]
         if any(map(is_quantized, elements)):
             for element in results:
-                if not is_quantized(element) and element not in (f32, i64):
+                if not is_quantized(element) and element not in (f32, i64, *HALVES):
                     raise VerifyException(
                         f"{self.source_name}: {self.name} of quantized operands gives quantized "
-                        f"values, f32, or indices, not {element}"
+                        f"values, f32, bf16, f16, or indices, not {element}"
                     )
             return
         expected = type(self).ELEMENT_RULE(elements, self.values())

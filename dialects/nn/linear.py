@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from xdsl.dialects.builtin import IntegerAttr, TensorType
+from xdsl.dialects.builtin import IntegerAttr, TensorType, f32
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
@@ -19,12 +19,41 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects import shapes
 from dialects.assembly import INTEGERS
+from dialects.elements import HALVES, is_quantized
 from dialects.nn.attributes import ActivationAttr
-from dialects.nn.base import NnOp, Quantization, shape_of
+from dialects.nn.base import NnOp, Quantization, element_of_value, shape_of
+
+
+class LinearOp(NnOp):
+    """An op whose products of 16-bit floats are summed in float32.
+
+    With bf16 or f16 operands the bias is f32 (or of the operands' type), the result is of the
+    operands' type, rounded once, or f32, not rounded; a residual has the type of the result.
+    """
+
+    def verify_elements(self) -> None:
+        names = self.operand_names()
+        elements = [element_of_value(operand) for operand in self.operands]
+        half, result = elements[0], element_of_value(self.results[0])
+        if half not in HALVES or any(map(is_quantized, elements)):
+            super().verify_elements()
+            return
+        allowed = {"bias": (half, f32), "residual": (result,)}
+        for name, element in zip(names, elements, strict=True):
+            expected = allowed.get(name, (half,))
+            if element not in expected:
+                raise VerifyException(
+                    f"{self.source_name}: operand {name} of {self.name} on {half} is "
+                    f"{' or '.join(map(str, expected))}, not {element}"
+                )
+        if result not in (half, f32):
+            raise VerifyException(
+                f"{self.source_name}: {self.name} on {half} gives {half} or f32, not {result}"
+            )
 
 
 @irdl_op_definition
-class ConvOp(NnOp):
+class ConvOp(LinearOp):
     """Convolution of `x` [N, C, (H,) W] with `weight` [O, C / groups, (KH,) KW].
 
     `pads` are begins then ends, per spatial dimension. A bias [O], then a residual of the
@@ -63,7 +92,7 @@ class ConvOp(NnOp):
 
 
 @irdl_op_definition
-class ConvTransposeOp(NnOp):
+class ConvTransposeOp(LinearOp):
     """Transposed convolution of `x` [N, C, ..] with `weight` [C, O / groups, ..]."""
 
     name = "nn.conv_transpose"
@@ -94,7 +123,7 @@ class ConvTransposeOp(NnOp):
 
 
 @irdl_op_definition
-class MatmulOp(NnOp):
+class MatmulOp(LinearOp):
     """`a @ b` as numpy defines it, then bias [N], residual, clamp. `b` may be a constant."""
 
     name = "nn.matmul"

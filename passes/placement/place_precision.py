@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 from dialects.context import OctetContext
 from dialects.elements import is_quantized
 from dialects.errors import OctetError
-from dialects.nn.attributes import Precision, PrecisionAttr
+from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
 from dialects.nn.constant import ConstantOp
 from dialects.program import nn_ops
@@ -20,11 +20,9 @@ from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
 from passes.dataflow import carries_reals, consumers, data_operands, sources, varying_operand
-from passes.placement.capabilities import (
-    ANCHORS,
-    obstacle,
-    quantized_in_source,
-)
+from passes.placement import halves
+from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
+from passes.placement.halves import half_obstacle
 from passes.placement.selectors import near, select
 
 
@@ -46,36 +44,41 @@ class PlacePrecisionPass(OctetPass):
                                        placed_by = "target host: softmax has no int8 form",
                                        precision = #nn<precision f32>} : ..
 
-    An op runs in int8 when all of this holds, checked in this order:
+    `precision` is the default rule: `int8` asks for int8 wherever the target can, `bf16` and `f16`
+    for these, `f32` for nothing. `include` asks for int8 (or for `precision`, if that is bf16 or
+    f16), `bf16` and `f16` ask for those, `exclude` for f32: selectors, applied in this order; the
+    last rule that matches an op wins. `op-types` limits the default rule to these types.
 
-    1. *Policy*: the last rule that matches it asks for int8. Rules in order: the default (every op
-       type the target can run, or those of `op-types`), then `include`, then `exclude`.
-    2. *Capability*: the target has the kernel, operands that must be constant are, and every value
-       to be quantized has a calibrated range or parameters from the model.
-    3. *Neighbours*: convolutions and matrix products stand on their own. Other ops need int8 on
-       both sides, seen through movement: an operand from an int8 op and an int8 op among the
-       users. An op that `include` names directly is exempt.
+    An op gets what its rule asks for when all of this holds, else f32:
 
-    Ops that the model itself wraps in Q/DQ are int8 unless excluded, and need no neighbours.
-    Movement ops get no precision: quantized values pass through them later, unless `exclude`
-    names them. Ops on indices and booleans alone get none either.
+    1. *Capability*: the target has the kernel. In int8 also: operands that must be constant are,
+       and every value to be quantized has a calibrated range or parameters from the model. In
+       bf16 and f16: no constant or calibrated range exceeds what 16 bits can hold.
+    2. *Neighbours*: convolutions and matrix products stand on their own. Other ops need
+       neighbours on both sides, seen through movement: an operand from an int8 op and an int8 op
+       among the users; for 16 bits, from and by ops of 16 or 8 bits. An op that a selector names
+       is exempt.
 
-    `precision=int8` is the default rule "int8 wherever the target can", `f32` the rule "nothing";
-    `op-types` limits the default rule to these types. `include` and `exclude` are selectors.
+    Ops that the model itself wraps in Q/DQ are int8 unless a selector says otherwise, or
+    `precision=f32` does; they need no neighbours. Movement ops get no precision: quantized values
+    and 16-bit floats pass through them later, unless `exclude` names them. Ops on indices and
+    booleans alone get none either.
     """
 
     name = "place-precision"
     NUMERICS: ClassVar = Numerics.EXACT
 
-    precision: Literal["int8", "f32"] = "int8"
+    precision: Literal["int8", "bf16", "f16", "f32"] = "int8"
     op_types: tuple[str, ...] | None = None
     include: tuple[str, ...] | None = None
+    bf16: tuple[str, ...] | None = None
+    f16: tuple[str, ...] | None = None
     exclude: tuple[str, ...] | None = None
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
         rules = Policy.of(self, ops, ctx.target)
-        for op, placement in place(ops, rules, ctx.target).items():
+        for op, placement in place(ops, rules, ctx).items():
             write(op, placement)
             if placement is not None:
                 self.count(ctx, placement.precision.value)
@@ -88,16 +91,12 @@ class Placement:
     precision: Precision
     reason: str
 
-    @property
-    def is_int8(self) -> bool:
-        return self.precision is Precision.INT8
-
 
 @dataclass(frozen=True)
 class Wish:
     """What the last matching rule asks for one op."""
 
-    int8: bool
+    precision: Precision
     rule: str
     """The rule's text, as the user wrote it."""
     named: bool = False
@@ -122,42 +121,51 @@ class Policy:
                         f"place-precision: op-types '{name}' matches no op"
                         f"{near(name, sorted(known))}"
                     )
-        for int8, verb, selectors in (
-            (True, "include", options.include or ()),
-            (False, "exclude", options.exclude or ()),
+        default = Precision(options.precision)
+        included = default if default in HALF_PRECISIONS else Precision.INT8
+        for precision, verb, selectors in (
+            (included, "include", options.include or ()),
+            (Precision.BF16, "bf16", options.bf16 or ()),
+            (Precision.F16, "f16", options.f16 or ()),
+            (Precision.F32, "exclude", options.exclude or ()),
         ):
             for selector in selectors:
                 for op in select(selector, ops):
-                    wishes[op] = Wish(int8, f"{verb} {selector}: user", named=True)
+                    wishes[op] = Wish(precision, f"{verb} {selector}: user", named=True)
         return cls(wishes)
 
 
 def default_wish(options: PlacePrecisionPass, op: NnOp, target: Target | None) -> Wish:
     """What the default rule says about `op`."""
-    if options.precision == "f32":
-        return Wish(False, "default: precision=f32", named=True)
+    default = Precision(options.precision)
+    if default is Precision.F32:
+        return Wish(default, "default: precision=f32", named=True)
     if options.op_types is not None:
         listed = op.mnemonic in options.op_types
-        return Wish(listed, f"op-types: {op.mnemonic} is {'' if listed else 'not '}listed")
+        rule = f"op-types: {op.mnemonic} is {'' if listed else 'not '}listed"
+        return Wish(default if listed else Precision.F32, rule)
     if target is None:
-        return Wish(True, f"default: {op.mnemonic} has int8 arithmetic")
-    return Wish(True, f"default: target {target.name} runs {op.mnemonic} in int8")
+        return Wish(default, f"default: {op.mnemonic} has {default} arithmetic")
+    return Wish(default, f"default: target {target.name} runs {op.mnemonic} in {default}")
 
 
-def place(
-    ops: Sequence[NnOp], policy: Policy, target: Target | None
-) -> dict[NnOp, Placement | None]:
+def place(ops: Sequence[NnOp], policy: Policy, ctx: OctetContext) -> dict[NnOp, Placement | None]:
     """The placement of every op; None for those that need none: movement, integer arithmetic."""
-    placements = {op: _on_its_own(op, policy.wishes[op], target) for op in ops}
+    placements = {op: _on_its_own(op, policy.wishes[op], ctx) for op in ops}
     # A movement op in float is no longer transparent, and the walks below read the IR.
     for op in ops:
         write(op, placements[op])
 
-    def in_int8(op: Operation | None) -> bool:
-        if isinstance(op, DequantizeCastOp | QuantizeCastOp):
+    def serves(neighbour: Operation | None, precision: Precision) -> bool:
+        """A neighbour hands over, or takes, values that an op in `precision` need not convert."""
+        if isinstance(neighbour, DequantizeCastOp | QuantizeCastOp):
             return True
-        placement = placements.get(op) if isinstance(op, NnOp) else None
-        return placement is not None and placement.is_int8
+        placement = placements.get(neighbour) if isinstance(neighbour, NnOp) else None
+        if placement is None:
+            return False
+        if precision is Precision.INT8:
+            return placement.precision is Precision.INT8
+        return placement.precision is not Precision.F32
 
     # Follows sources in program order and users in reverse order. Removing one op may isolate
     # others on either side, so both sweeps repeat until nothing changes.
@@ -167,7 +175,10 @@ def place(
         changed = False
         for sweep, missing in ((candidates, _no_source), (candidates[::-1], _no_user)):
             for op in sweep:
-                if in_int8(op) and (reason := missing(op, in_int8)) is not None:
+                placement = placements[op]
+                if placement is None or placement.precision is Precision.F32:
+                    continue
+                if (reason := missing(op, placement.precision, serves)) is not None:
                     placements[op] = Placement(Precision.F32, reason)
                     changed = True
     return placements
@@ -179,51 +190,66 @@ def write(op: NnOp, placement: Placement | None) -> None:
     op.placed_by = None if placement is None else StringAttr(placement.reason)
 
 
-def _on_its_own(op: NnOp, wish: Wish, target: Target | None) -> Placement | None:
+def _on_its_own(op: NnOp, wish: Wish, ctx: OctetContext) -> Placement | None:
     """The placement of `op` by policy and capability, whatever its neighbours."""
     if any(is_quantized(element_of_value(value)) for value in (*op.operands, *op.results)):
         return Placement(Precision.INT8, "model: integer op in the source")
     if not any(carries_reals(value) for value in (*op.operands, *op.results)):
         return None
+    for precision, half in halves.ELEMENTS.items():
+        if any(element_of_value(value) == half for value in (*op.operands, *op.results)):
+            return Placement(precision, f"model: {precision} tensors in the source")
+    float32 = Placement(Precision.F32, wish.rule)
     if op.QUANTIZATION is Quantization.MOVES:
-        return Placement(Precision.F32, wish.rule) if wish.named and not wish.int8 else None
-    if not wish.int8 and wish.named:
-        return Placement(Precision.F32, wish.rule)
-    problem = obstacle(op, target)
-    if problem is None and quantized_in_source(op):
+        return float32 if wish.named and wish.precision is Precision.F32 else None
+    if wish.precision is Precision.F32 and wish.named:
+        return float32
+    from_model = quantized_in_source(op) and obstacle(op, ctx.target) is None
+    if from_model and not (wish.named and wish.precision in HALF_PRECISIONS):
         return Placement(Precision.INT8, "model: Q/DQ in the source")
-    if not wish.int8:
-        return Placement(Precision.F32, wish.rule)
+    if wish.precision is Precision.F32:
+        return float32
+    problem = (
+        half_obstacle(op, wish.precision, ctx.target, ctx.weights)
+        if wish.precision in HALF_PRECISIONS
+        else obstacle(op, ctx.target)
+    )
     if problem is not None:
+        runner = wish.precision.value if ctx.target is None else f"target {ctx.target.name}"
         suffix = f" (asked for by {wish.rule})" if wish.named else ""
-        return Placement(Precision.F32, f"{_runner(target)}: {problem}{suffix}")
-    return Placement(Precision.INT8, wish.rule)
-
-
-def _runner(target: Target | None) -> str:
-    return "int8" if target is None else f"target {target.name}"
+        return Placement(Precision.F32, f"{runner}: {problem}{suffix}")
+    return Placement(wish.precision, wish.rule)
 
 
 def _needs_neighbours(op: NnOp, placement: Placement | None, wish: Wish) -> bool:
+    if placement is None or placement.precision is Precision.F32 or wish.named:
+        return False
+    if placement.precision in HALF_PRECISIONS:
+        return op.mnemonic not in halves.ANCHORS
     return (
-        placement is not None
-        and placement.is_int8
-        and op.mnemonic not in ANCHORS
-        and not (wish.named and wish.int8)
+        op.mnemonic not in ANCHORS
         and not quantized_in_source(op)
         and not any(is_quantized(element_of_value(value)) for value in op.operands)
     )
 
 
-def _no_source(op: NnOp, in_int8: Callable[[Operation | None], bool]) -> str | None:
+Serves = Callable[[Operation | None, Precision], bool]
+
+
+def _no_source(op: NnOp, precision: Precision, serves: Serves) -> str | None:
     varying = varying_operand(op)
     positions: Iterable[int] = data_operands(op) if varying is None else (varying,)
-    if any(in_int8(source) for index in positions for source in sources(op.operands[index])):
-        return None
-    return f"neighbours: no operand of {op.mnemonic} comes from an int8 op"
+    for index in positions:
+        if any(serves(source, precision) for source in sources(op.operands[index])):
+            return None
+    return f"neighbours: no operand of {op.mnemonic} comes from {_article(precision)} op"
 
 
-def _no_user(op: NnOp, in_int8: Callable[[Operation | None], bool]) -> str | None:
-    if any(in_int8(user) for result in op.results for user in consumers(result)):
+def _no_user(op: NnOp, precision: Precision, serves: Serves) -> str | None:
+    if any(serves(user, precision) for result in op.results for user in consumers(result)):
         return None
-    return f"neighbours: no int8 op uses the result of {op.mnemonic}"
+    return f"neighbours: no {precision} op uses the result of {op.mnemonic}"
+
+
+def _article(precision: Precision) -> str:
+    return f"an {precision}" if precision is Precision.INT8 else f"a {precision}"

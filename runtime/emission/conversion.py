@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dialects.errors import OctetError
-from runtime.emission.site import CallSite, emits
+from runtime.emission.site import CallSite, always, emits
 from runtime.kernels import convert
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import copy_calls
@@ -39,7 +39,7 @@ def emit_dequantize(site: CallSite) -> list[Call]:
     return convert.dequantize_calls(x, y, scale=float(scale), zero_point=zero_point)
 
 
-@emits("storage_cast")
+@emits("storage_cast", halves=always)
 def emit_storage_cast(site: CallSite) -> list[Call]:
     """Signed bytes become the unsigned ones the runtime keeps, and back."""
     x, y = site.view("x"), site.result()
@@ -48,6 +48,6 @@ def emit_storage_cast(site: CallSite) -> list[Call]:
     return convert.flip_sign_calls(x, y)
 
 
-@emits("copy")
+@emits("copy", halves=always)
 def emit_copy(site: CallSite) -> list[Call]:
     return copy_calls(site.view("x"), site.result())

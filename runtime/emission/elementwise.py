@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from dialects.errors import OctetError
-from runtime.emission.site import CallSite, emits, per_tensor
+from runtime.emission.site import CallSite, always, emits, per_tensor
 from runtime.kernels import elementwise, lookup
 from runtime.kernels.abi import Call
 from runtime.kernels.convert import cast_calls
@@ -75,13 +75,13 @@ def emit_rescaled(site: CallSite) -> list[Call]:
     )
 
 
-@emits("where")
+@emits("where", halves=always)
 def emit_where(site: CallSite) -> list[Call]:
     condition, x, y = site.views()
     return elementwise.where_calls(condition, x, y, site.result())
 
 
-@emits("cast")
+@emits("cast", halves=always)
 def emit_cast(site: CallSite) -> list[Call]:
     return cast_calls(site.view("x"), site.result())
 

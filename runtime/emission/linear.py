@@ -107,7 +107,7 @@ def emit_conv_transpose(site: CallSite) -> list[Call]:
 @emits("matmul")
 def emit_matmul(site: CallSite) -> list[Call]:
     a_params = site.params("a")
-    constant = site.memory.array(site.value("b"))
+    constant = site.constant("b")
     b: np.ndarray | View = site.view("b") if constant is None else constant
     return matmul_calls(
         site.view("a"),

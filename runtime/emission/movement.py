@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from dialects.shapes import slice_range
-from runtime.emission.site import CallSite, emits
+from runtime.emission.site import CallSite, always, emits
 from runtime.kernels.abi import Call, View
 from runtime.kernels.copy import copy_calls, pad_calls
 from runtime.kernels.gather import gather_calls
 from runtime.reference.quantization import quantize
 
 
-@emits("transpose")
+@emits("transpose", halves=always)
 def emit_transpose(site: CallSite) -> list[Call]:
     return copy_calls(site.view("x").transpose(site.options["permutation"]), site.result())
 
 
-@emits("expand")
+@emits("expand", halves=always)
 def emit_expand(site: CallSite) -> list[Call]:
     y = site.result()
     return copy_calls(site.view("x").broadcast_to(y.shape), y)
 
 
-@emits("concat")
+@emits("concat", halves=always)
 def emit_concat(site: CallSite) -> list[Call]:
     y = site.result()
     axis = site.options["axis"] % y.rank
@@ -36,7 +36,7 @@ def emit_concat(site: CallSite) -> list[Call]:
     return calls
 
 
-@emits("slice")
+@emits("slice", halves=always)
 def emit_slice(site: CallSite) -> list[Call]:
     options = site.options
     x = site.view("x")
@@ -47,7 +47,7 @@ def emit_slice(site: CallSite) -> list[Call]:
     return copy_calls(x, site.result())
 
 
-@emits("tile")
+@emits("tile", halves=always)
 def emit_tile(site: CallSite) -> list[Call]:
     """One copy: each dimension of y is (repeat, x), and x repeats with stride 0."""
     x, y = site.view("x"), site.result()
@@ -65,7 +65,7 @@ def emit_tile(site: CallSite) -> list[Call]:
     )
 
 
-@emits("pad")
+@emits("pad", halves=always)
 def emit_pad(site: CallSite) -> list[Call]:
     options = site.options
     value = options["value"]
@@ -75,13 +75,13 @@ def emit_pad(site: CallSite) -> list[Call]:
     return pad_calls(site.view("x"), site.result(), options["pads"], options["mode"], value)
 
 
-@emits("gather")
+@emits("gather", halves=always)
 def emit_gather(site: CallSite) -> list[Call]:
     x, indices = site.views()
     return gather_calls(x, indices, site.result(), site.options["axis"])
 
 
-@emits("depth_to_space")
+@emits("depth_to_space", halves=always)
 def emit_depth_to_space(site: CallSite) -> list[Call]:
     """y [N, C, H, i, W, j] from x, whose channels are (i, j, C) in mode DCR, (C, i, j) in CRD."""
     x, y, block = site.view("x"), site.result(), site.options["block"]
@@ -96,7 +96,7 @@ def emit_depth_to_space(site: CallSite) -> list[Call]:
     return copy_calls(View(x.address, shape, source, x.dtype), _blocked(y, shape, block))
 
 
-@emits("space_to_depth")
+@emits("space_to_depth", halves=always)
 def emit_space_to_depth(site: CallSite) -> list[Call]:
     """y's channels are (i, j, C): x [N, C, H, i, W, j] moved back."""
     x, y, block = site.view("x"), site.result(), site.options["block"]

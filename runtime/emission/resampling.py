@@ -12,7 +12,11 @@ from runtime.reference.quantization import quantize
 from runtime.reference.resize import plan_sampling
 
 
-@emits("resize")
+def _is_nearest(site: CallSite) -> bool:
+    return site.options["mode"] == "nearest"
+
+
+@emits("resize", halves=_is_nearest)
 def emit_resize(site: CallSite) -> list[Call]:
     options = dict(site.options)
     value = options.pop("extrapolation_value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from dialects.weights import WeightStore
 from runtime.kernels.abi import Call, View, aligned
 from runtime.kernels.isa import Isa
 from runtime.kernels.quantized_elementwise import Quantization
+from runtime.planning.arena import ALIGNMENT
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import QuantParams, activation_bounds
 
@@ -33,16 +34,52 @@ Emitter = Callable[["CallSite"], list[Call]]
 EMITTERS: dict[str, Emitter] = {}
 """Emitters by callee; filled by the modules of this package when they are imported."""
 
+TAKES_HALVES: dict[str, Callable[[CallSite], bool]] = {}
+"""By callee: whether its emitter has kernels that load and store the 16-bit floats of a call."""
 
-def emits(*callees: str) -> Callable[[Emitter], Emitter]:
-    """Registers the emitter of one or more callees."""
+
+def emits(
+    *callees: str, halves: Callable[[CallSite], bool] = lambda _site: False
+) -> Callable[[Emitter], Emitter]:
+    """Registers the emitter of one or more callees; `halves` says which calls on 16-bit floats
+    it takes as they are. The others reach it widened to float32."""
 
     def register(emitter: Emitter) -> Emitter:
         for callee in callees:
             EMITTERS[callee] = emitter
+            TAKES_HALVES[callee] = halves
         return emitter
 
     return register
+
+
+def always(_site: CallSite) -> bool:
+    """`halves` of an emitter that takes 16-bit floats in every call."""
+    return True
+
+
+class Scratch:
+    """Memory that one op's calls use among themselves. Ops run one after another: they share it."""
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray] = []
+        self._free: list[np.ndarray] = []
+
+    def reuse(self) -> None:
+        """Begins another op: everything is free again."""
+        self._free = list(self._arrays)
+
+    def take(self, size: int) -> int:
+        """The address of `size` bytes that nothing else of this op has."""
+        needed = size + 2 * ALIGNMENT  # kernels may read, never write, a little past a buffer
+        fitting = [array for array in self._free if array.nbytes >= needed]
+        if fitting:
+            found = min(fitting, key=lambda array: array.nbytes)
+            self._free = [array for array in self._free if array is not found]
+        else:
+            found = aligned(np.zeros(needed, np.uint8))
+            self._arrays.append(found)
+        return found.ctypes.data + ALIGNMENT
 
 
 @dataclass
@@ -53,6 +90,7 @@ class Memory:
     weights: WeightStore
     constants: dict[str, np.ndarray]
     """Aligned copies of constants that kernels read in place, by digest."""
+    scratch: Scratch = field(default_factory=Scratch)
 
     def view(self, value: SSAValue) -> View:
         """The window onto a buffer's interior."""
@@ -71,6 +109,13 @@ class Memory:
         if digest not in self.constants:
             self.constants[digest] = aligned(self._checked(op))
         return self.constants[digest]
+
+    def widened(self, op: ConstantOp) -> np.ndarray:
+        """A constant of 16-bit floats as float32."""
+        key = f"{op.value.digest.data} as float32"
+        if key not in self.constants:
+            self.constants[key] = aligned(self._checked(op).astype(np.float32))
+        return self.constants[key]
 
     def array(self, value: SSAValue) -> np.ndarray | None:
         """The contents of a constant; None for a buffer in the arena."""
@@ -109,21 +154,29 @@ class CallSite:
             raise OctetError(f"{self.name}: operand '{name}' is missing")
         return value
 
+    def view_of(self, value: SSAValue) -> View:
+        """The buffer of one of the call's operands."""
+        return self.memory.view(value)
+
     def view(self, name: str) -> View:
         """An operand's buffer."""
-        return self.memory.view(self.value(name))
+        return self.view_of(self.value(name))
 
     def optional_view(self, name: str) -> View | None:
         value = self.op.operand(name)
-        return None if value is None else self.memory.view(value)
+        return None if value is None else self.view_of(value)
 
     def views(self) -> list[View]:
         """The buffers of all operands, in order."""
-        return [self.memory.view(value) for value in self.op.inputs]
+        return [self.view_of(value) for value in self.op.inputs]
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """A constant operand's contents; None for a buffer in the arena."""
+        return self.memory.array(self.value(name))
 
     def array(self, name: str) -> np.ndarray:
         """A constant operand's contents. Raises OctetError if it is not constant."""
-        array = self.memory.array(self.value(name))
+        array = self.constant(name)
         if array is None:
             raise OctetError(
                 f"{self.name}: operand '{name}' of kernel {self.op.callee.data} must be a "

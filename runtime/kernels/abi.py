@@ -173,12 +173,17 @@ def kernel(function: KernelFunction) -> Kernel:
 class Call:
     """One row of a plan: a kernel and its arguments.
 
-    `keep` holds arrays (packed weights, offset tables) that the arguments point to.
+    `keep` holds arrays (packed weights, offset tables) that the arguments point to. `work` is
+    about how many nanoseconds it takes on one thread; calls without a figure are shared by all
+    threads. An `independent` call touches nothing that the calls since the last one that is not
+    independent write, and writes nothing that they touch: it may run at the same time as they.
     """
 
     kernel: Kernel
     arguments: tuple[int, ...]
     keep: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
+    work: float | None = field(default=None, compare=False)
+    independent: bool = field(default=False, compare=False)
 
 
 def f32_bits(value: float) -> int:

@@ -13,13 +13,16 @@ are per tensor, or arrays along one axis.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
+from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
 from runtime.kernels.half import NARROW, WIDEN, f64_to_f32_odd
 from runtime.kernels.intrinsics import f32_argument, rint
+from runtime.kernels.isa import Isa
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.scalar_functions import saturating
@@ -273,3 +276,17 @@ def flip_sign_calls(x: View, y: View) -> list[Call]:
     if y.size == 0:
         return []
     return [Call(flip_sign_kernel(), (*nest_arguments((x, y)), 0x80))]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every conversion but that of pixels; they are the same for all instruction sets."""
+    return [
+        *(make(y) for make in (quantize_kernel, quantize_axis_kernel) for y in BYTES),
+        *(
+            make(x)
+            for make in (dequantize_kernel, dequantize_axis_kernel)
+            for x in (*BYTES, "int32")
+        ),
+        *(cast_kernel(x, y) for x, y in product(EVERY_ELEMENT, EVERY_ELEMENT)),
+        flip_sign_kernel(),
+    ]

@@ -224,7 +224,7 @@ class ColumnsTile:
     ) -> None:
         """Stores one output pixel's sums."""
         if self.interleaved:
-            epilogue.finish_interleaved(sums, place, added, masks[0])
+            epilogue.finish_bytes(sums, place, added, masks[0])
             return
         lanes = self.multiply.lanes
         if self._reordered:

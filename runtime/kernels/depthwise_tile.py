@@ -100,7 +100,7 @@ class DepthwiseTile:
             add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
             if self.interleaved:
                 sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
-                epilogue.finish_interleaved(sums, output, residual, masks[0])
+                epilogue.finish_bytes(sums, output, residual, masks[0])
             else:
                 if self.multiply.kind == "u8":
                     sums = interleave.in_channel_order(e, sums, lanes)

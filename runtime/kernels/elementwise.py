@@ -14,13 +14,16 @@ equal the reference in every bit (pow in float64, rounded once), except tanh, er
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels import scalar_functions
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.element_types import INTEGERS, NUMBERS, NUMBERS_AND_BOOLEAN
 from runtime.kernels.intrinsics import f32_argument
+from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
     argument,
     device,
@@ -176,3 +179,28 @@ def where_calls(condition: View, a: View, b: View, y: View) -> list[Call]:
         return []
     views = (*(view.broadcast_to(y.shape) for view in (condition, a, b)), y)
     return [Call(where_kernel(_BITS[y.dtype.itemsize]), nest_arguments(views))]
+
+
+_ARITHMETIC = ("add", "sub", "mul", "div", "mod", "min", "max")
+_COMPARISONS = ("equal", "less", "less_equal", "greater", "greater_equal")
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every element-wise kernel; they are the same for all instruction sets."""
+    unary = [
+        *((operation, "float32") for operation in scalar_functions.FLOAT_UNARY),
+        *product([name for name in scalar_functions.INTEGER_UNARY if name != "not"], INTEGERS),
+        ("not", "bool"),
+    ]
+    binary = [
+        *((operation, x, x, x) for operation, x in product(_ARITHMETIC, NUMBERS)),
+        *(("pow", a, b, a) for a, b in product(NUMBERS, NUMBERS)),
+        *((operation, x, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
+        *((operation, "bool", "bool", "bool") for operation in ("and", "or", "xor")),
+        ("prelu", "float32", "float32", "float32"),
+    ]
+    return [
+        *(unary_kernel(*member) for member in unary),
+        *(binary_kernel(*member) for member in binary),
+        *(where_kernel(dtype) for dtype in _BITS.values()),
+    ]

@@ -4,16 +4,21 @@
             f = fma(float32(r), rs, fma(float32(acc), m[c], rz))     round half to even, add z
     f32     f = float32(acc) * m[c], or acc if that is float32;  f + r;  then clamp to [lo, hi]
     i32     acc
+    bf16, f16                                                    as f32, then rounded to 16 bits
 
 with the channel's multiplier m[c], the residual r, its multiplier rs, and rz = float32(-zero
 point(r) * rs).
-The clamp comes before the rounding: the bounds are integers, so the result is the same as
-saturating afterwards, and no conversion can overflow.  A clamp is `f if f > lo else lo`: NaN
-becomes lo.
+A clamp is `f if f > lo else lo`: NaN becomes lo.  A residual has the result's element type.
+
+The bounds of a u8 result are integers, so clamping before and after the rounding is the same as
+long as the conversion to int32 does not overflow.  Where that is proved (`u8_clamp`), the packs
+saturate to 0 ... 255 for nothing, and what is left of the clamp is done on bytes, if it is needed
+at all.
 
 The parameters of a panel of `columns` channels lie in one block of 4-byte words:
 
-    [columns] bias    [columns] m    lo - z    hi - z    z (int32)    rs    rz    unused up to 16
+    [columns] bias    [columns] m    lo - z    hi - z    z (int32)    rs    rz    lo    hi (int32)
+                                                                            unused up to 16
 """
 
 from __future__ import annotations
@@ -24,14 +29,36 @@ from typing import Any, Literal
 import numpy as np
 from numba.extending import register_jitable
 
+from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import aligned
-from runtime.kernels.intrinsics import f32_pointer, fma, i32_pointer, rint, u8_pointer
+from runtime.kernels.half import NARROW, WIDEN
+from runtime.kernels.intrinsics import (
+    f32_pointer,
+    fma,
+    i32_pointer,
+    rint,
+    u8_pointer,
+    u16_pointer,
+)
 from runtime.kernels.vector_ir import F32, I8, I16, I32, Emitter, Vector
 
-OutputKind = Literal["u8", "f32", "i32"]
-_OUTPUT_DTYPES = {"u8": np.uint8, "f32": np.float32, "i32": np.int32}
-_SCALARS = 16  # lo, hi, z, rs, rz; the rest keeps the blocks aligned to cache lines
+OutputKind = Literal["u8", "f32", "i32", "bf16", "f16"]
+_OUTPUT_DTYPES = {
+    "u8": np.uint8,
+    "f32": np.float32,
+    "i32": np.int32,
+    "bf16": bfloat16,
+    "f16": np.float16,
+}
+_SCALARS = 16  # those after the channels' words; the rest keeps the blocks aligned to cache lines
+
+Clamp = Literal["real", "bytes", "none"]
+"""Where a result is clamped: as a real number, as bytes after saturating packs, or nowhere (those
+saturate to 0 ... 255, which are the bounds)."""
+
+_LIMIT = 2.0**31 * (1 - 2.0**-16)
+"""Below it a float32 converts to int32, with room for the roundings on the way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +96,29 @@ class Epilogue:
         rz = np.float32(-self.residual_zero_point) * rs
         words = np.zeros(_SCALARS, np.float32)
         words[:5] = lo, hi, 0, rs, rz
-        words.view(np.int32)[2] = zero_point
+        integers = words.view(np.int32)
+        integers[2] = zero_point
+        if self.kind == "u8":
+            integers[5:7] = np.clip([self.lo, self.hi], 0, 255).astype(np.int32)
         return words.view(np.int32)
+
+
+def u8_clamp(epilogue: Epilogue, sums: tuple[np.ndarray, np.ndarray] | None) -> Clamp:
+    """How the u8 result of int32 sums can be clamped, with the same bits as `real`.
+
+    sums: the least and the greatest sum (bias included) that each channel can have, as exact
+    numbers; None if nothing is known but that they are int32.  A sum outside int32 wraps.
+    """
+    largest = np.float64(2.0**31)
+    if sums is not None:
+        reach = np.maximum(np.abs(sums[0]), np.abs(sums[1])).astype(np.float64)
+        largest = np.minimum(reach, largest)
+    m = np.abs(np.asarray(1.0 if epilogue.multiplier is None else epilogue.multiplier, np.float64))
+    rs = abs(float(epilogue.residual_multiplier))
+    real = largest * m + rs * (255 + abs(epilogue.residual_zero_point))
+    if not np.all(real < _LIMIT):  # not so for NaN either
+        return "real"
+    return "none" if epilogue.lo <= 0 and epilogue.hi >= 255 else "bytes"
 
 
 def pack_epilogue(
@@ -106,9 +154,11 @@ class EpilogueCode:
     kind: OutputKind
     accumulator: Literal["i32", "f32"]
     residual: bool
+    clamp: Clamp = "real"
 
     def __str__(self) -> str:
-        return f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}"
+        clamp = "" if self.clamp == "real" else f"-clamp-{self.clamp}"
+        return f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}{clamp}"
 
     def interleaved(self, registers: int) -> bool:
         """Whether the columns of a tile of so many registers lie in `interleave.order`."""
@@ -126,12 +176,16 @@ class VectorEpilogue:
 
     def __init__(self, e: Emitter, code: EpilogueCode, block: Any, columns: int, lanes: int):
         self.e, self.code, self.block, self.columns, self.lanes = e, code, block, columns, lanes
+        self._multipliers: list[Any] = []
         scalars = e.offset(block, 8 * columns)
         if code.kind != "i32":
             self.lo, self.hi = (self._scalar(scalars, index, F32) for index in (0, 1))
         if code.kind == "u8":
             self.zero_point_word = e.load(e.offset(scalars, 8), I32)
-            self.zero_point = e.splat(self.zero_point_word, lanes)
+            if code.clamp == "bytes":
+                self.byte_bounds = [
+                    e.splat(e.load(e.offset(scalars, 4 * index), I8), 4 * lanes) for index in (5, 6)
+                ]
             if code.residual:
                 self.rs, self.rz = (self._scalar(scalars, index, F32) for index in (3, 4))
 
@@ -144,7 +198,14 @@ class VectorEpilogue:
         address = self.e.offset(self.block, 4 * self.lanes * vector)
         return self.e.load(address, Vector(kind, self.lanes))
 
+    def keep_multipliers(self, vectors: int) -> None:
+        """Loads the multipliers of so many vectors once: for an epilogue in a loop."""
+        if self.code.kind != "i32":
+            self._multipliers = [self.multiplier(vector) for vector in range(vectors)]
+
     def multiplier(self, vector: int) -> Any:
+        if self._multipliers:
+            return self._multipliers[vector]
         address = self.e.offset(self.block, 4 * self.columns + 4 * self.lanes * vector)
         return self.e.load(address, Vector(F32, self.lanes))
 
@@ -156,35 +217,67 @@ class VectorEpilogue:
             return
         added = None
         if self.code.residual:
-            kind = Vector(I8 if self.code.kind == "u8" else F32, lanes)
-            added = e.load(residual, kind)
-            if self.code.kind == "u8":
-                added = e.builder.uitofp(added, Vector(F32, lanes))
+            added = self._residual(residual)
         f = self._real(acc, vector, added)
         if self.code.kind == "f32":
             e.store(f, output, mask)
-            return
-        q = e.builder.add(self._rounded(f), self.zero_point)
-        e.store(e.builder.trunc(q, Vector(I8, lanes)), output, mask)
+        elif self.code.kind == "u8":
+            zero_point = e.splat(self.zero_point_word, lanes)
+            q = e.builder.add(self._rounded(f), zero_point)
+            e.store(e.builder.trunc(q, Vector(I8, lanes)), output, mask)
+        else:
+            e.store(e.narrow(f, self.code.kind), output, mask)
 
-    def finish_interleaved(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
-        """Stores four vectors of accumulators (bias included, `interleave.order`) as bytes."""
+    def _residual(self, address: Any) -> Any:
+        """One vector of the residual, as floats."""
+        e, lanes = self.e, self.lanes
+        if self.code.kind == "f32":
+            return e.load(address, Vector(F32, lanes))
+        if self.code.kind == "u8":
+            return e.builder.uitofp(e.load(address, Vector(I8, lanes)), Vector(F32, lanes))
+        assert self.code.kind != "i32"
+        return e.widen(e.load(address, Vector(I16, lanes)), self.code.kind)
+
+    def finish_bytes(self, sums: list[Any], output: Any, residual: Any, mask: Any) -> None:
+        """Stores up to four vectors of accumulators (bias included) as adjacent bytes.
+
+        Four vectors hold the channels of `interleave.order`, fewer hold them in order.
+        """
         e, lanes = self.e, self.lanes
         octets = Vector(I8, 4 * lanes)
         added: list[Any] = [None] * len(sums)
         if self.code.residual:
             zero = octets([0] * 4 * lanes)
-            stored = interleave.interleave(e, [e.load(residual, octets), zero, zero, zero], lanes)
+            loaded = e.load(residual, octets)
+            if len(sums) < interleave.REGISTERS:
+                loaded = interleave.spread(e, loaded, lanes)
+            stored = interleave.interleave(e, [loaded, zero, zero, zero], lanes)
             added = [e.builder.sitofp(r, Vector(F32, lanes)) for r in stored]
+        saturate = self.code.clamp != "real"
         rounded = [
-            self._rounded(self._real(acc, vector, r))
-            for vector, (acc, r) in enumerate(zip(sums, added, strict=True))
+            self._rounded(self._real(acc, vector, r, clamped=not saturate))
+            for vector, (acc, r) in enumerate(zip(sums, added, strict=False))
         ]
+        rounded += rounded[-1:] * (interleave.REGISTERS - len(sums))
         zero_point = e.splat(e.builder.trunc(self.zero_point_word, I16), 2 * lanes)
-        e.store(interleave.pack(e, rounded, zero_point, lanes), output, mask)
+        result = interleave.pack(e, rounded, zero_point, lanes)
+        if len(sums) < interleave.REGISTERS:
+            result = interleave.gathered(e, result, lanes)
+        result = self._clamped_bytes(result)
+        if len(sums) < interleave.REGISTERS:
+            result = e.shuffle(result, result, range(len(sums) * lanes))
+        e.store(result, output, mask)
 
-    def _real(self, acc: Any, vector: int, residual: Any) -> Any:
-        """f of the formulas above, clamped; the residual as floats."""
+    def _clamped_bytes(self, result: Any) -> Any:
+        e, lanes = self.e, self.lanes
+        if self.code.clamp == "bytes":
+            lowest, highest = self.byte_bounds
+            result = e.call(f"llvm.umax.v{4 * lanes}i8", result.type, result, lowest)
+            result = e.call(f"llvm.umin.v{4 * lanes}i8", result.type, result, highest)
+        return result
+
+    def _real(self, acc: Any, vector: int, residual: Any, clamped: bool = True) -> Any:
+        """f of the formulas above; the residual as floats."""
         e, builder = self.e, self.e.builder
         floats = Vector(F32, self.lanes)
         integer = self.code.accumulator == "i32"
@@ -198,6 +291,8 @@ class VectorEpilogue:
                 f = builder.fmul(f, self.multiplier(vector))
             if residual is not None:
                 f = builder.fadd(f, residual)
+        if not clamped:
+            return f
         f = builder.select(builder.fcmp_ordered(">", f, self.lo), f, self.lo)
         return builder.select(builder.fcmp_ordered("<", f, self.hi), f, self.hi)
 
@@ -222,9 +317,10 @@ def scalar_epilogue(code: EpilogueCode) -> Any:
         return register_jitable(finish_i32)
 
     integer, with_residual = code.accumulator == "i32", code.residual
-    if code.kind == "f32":
+    if code.kind != "u8":
+        load, store = _element_access(code.kind)
 
-        def finish_f32(
+        def finish_float(
             acc: Any, block: int, columns: int, channel: int, output: int, residual: int
         ) -> None:
             words = f32_pointer(block)
@@ -234,12 +330,12 @@ def scalar_epilogue(code: EpilogueCode) -> Any:
             else:
                 f = np.float32(acc) + words[channel]
             if with_residual:
-                f = f + f32_pointer(residual)[0]
+                f = f + load(residual)
             lo, hi = words[2 * columns], words[2 * columns + 1]
             f = f if f > lo else lo
-            f32_pointer(output)[0] = f if f < hi else hi
+            store(output, f if f < hi else hi)
 
-        return register_jitable(finish_f32)
+        return register_jitable(finish_float)
 
     def finish_u8(
         acc: Any, block: int, columns: int, channel: int, output: int, residual: int
@@ -259,3 +355,27 @@ def scalar_epilogue(code: EpilogueCode) -> Any:
         u8_pointer(output)[0] = np.uint8(np.int32(rint(f)) + integers[scalars + 2])
 
     return register_jitable(finish_u8)
+
+
+def _element_access(kind: OutputKind) -> tuple[Any, Any]:
+    """`load(address)` and `store(address, value)` of a float result, as float32."""
+    if kind == "f32":
+
+        def load_f32(address: int) -> Any:
+            return f32_pointer(address)[0]
+
+        def store_f32(address: int, value: Any) -> None:
+            f32_pointer(address)[0] = value
+
+        return register_jitable(load_f32), register_jitable(store_f32)
+
+    name = np.dtype(_OUTPUT_DTYPES[kind]).name
+    widen, narrow = WIDEN[name], NARROW[name]
+
+    def load_half(address: int) -> Any:
+        return widen(u16_pointer(address)[0])
+
+    def store_half(address: int, value: Any) -> None:
+        u16_pointer(address)[0] = np.uint16(narrow(value))
+
+    return register_jitable(load_half), register_jitable(store_half)

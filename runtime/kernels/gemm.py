@@ -14,28 +14,33 @@ serve weights that the tiles do not take: those with a zero point, as int16 `w -
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned, kernel
+from runtime.kernels.amx import amx_calls
 from runtime.kernels.epilogue import (
     Epilogue,
     EpilogueCode,
     pack_epilogue,
     scalar_epilogue,
+    u8_clamp,
 )
+from runtime.kernels.half import WIDEN
 from runtime.kernels.intrinsics import (
     argument,
     f32_pointer,
     i16_pointer,
     i64_pointer,
     u8_pointer,
+    u16_pointer,
 )
-from runtime.kernels.isa import Isa
+from runtime.kernels.isa import AMX, Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.packing import pack_tiles
 from runtime.kernels.tile import TILE_ROWS, ElementKind, Multiply, Tile, multiply_for
@@ -47,14 +52,31 @@ _MANY_PANELS = 8
 """From here on threads share panels: the imbalance is at most an eighth."""
 
 
+_ELEMENTS: dict[np.dtype, ElementKind] = {
+    np.dtype(np.float32): "f32",
+    np.dtype(np.float16): "f16",
+    bfloat16: "bf16",
+}
+
+
+def _reach(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest sum per column of u8 activations times weights [S, K, N]."""
+    flat = weights.reshape(-1, weights.shape[2])
+    positive = np.maximum(flat, 0).sum(0, dtype=np.int64)
+    total = flat.sum(0, dtype=np.int64)
+    return bias + 255 * (total - positive), bias + 255 * positive
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """One product.  Addresses and offsets are in bytes.
 
-    a: address of the activations (u8 or float32); rows [M], segments [S]: offsets from it.
-    weights: [S, K, N] int8, int16 or float32, or a view [1, K, N] of float32 that is known only at
-    run time (packed before the product by a call of its own, into memory that the call holds).
-    bias: [N] int32 or float32, zero points folded in.
+    a: address of the activations (u8, or the weights' float type); rows [M], segments [S]: offsets
+    from it.
+    weights: [S, K, N] int8, int16, float32, float16 or bfloat16, or a view [1, K, N] of float32
+    that is known only at run time (packed before the product by a call of its own, into memory that
+    the call holds).
+    bias: [N] int32, zero points folded in; float32 for all floats.
     c: address of the output; outputs [M]: offsets of its rows, whose columns are adjacent.
     residual: like c, with offsets of its own.
     """
@@ -72,18 +94,26 @@ class Product:
 
     @property
     def element(self) -> ElementKind:
-        return "f32" if self.weights.dtype == np.float32 else "u8"
+        return _ELEMENTS.get(self.weights.dtype, "u8")
 
     @property
     def code(self) -> EpilogueCode:
-        accumulator = "f32" if self.element == "f32" else "i32"
-        return EpilogueCode(self.epilogue.kind, accumulator, self.residuals is not None)
+        """The code of its epilogue: the cheapest clamp that is proved to give the same bits."""
+        residual = self.residuals is not None
+        if self.element != "u8":
+            return EpilogueCode(self.epilogue.kind, "f32", residual)
+        clamp = "real"
+        if self.epilogue.kind == "u8" and isinstance(self.weights, np.ndarray):
+            clamp = u8_clamp(self.epilogue, _reach(self.weights, self.bias))
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
 
 
 def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
+    if isa.includes(AMX) and (calls := amx_calls(product)) is not None:
+        return calls
     multiply = multiply_for(isa, product.element)
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
@@ -128,12 +158,11 @@ def _panels_calls(
     tables = _Tables(product)
     itemsize = product.weights.dtype.itemsize
     tiles_per_block = max(1, _BLOCK_BYTES // (rows * segments * k * itemsize))
-    taps = 4 // itemsize
     skip = first * product.code.output_size
     arguments = (
         product.a,
         weights.ctypes.data,
-        -(-k // taps),
+        k,
         tables.rows.ctypes.data,
         segments,
         tables.segments.ctypes.data,
@@ -182,7 +211,7 @@ def tile_kernel(tile: Tile) -> Kernel:
     def gemm(row: int, thread: int, threads: int) -> None:
         a = argument(row, 1)
         w = argument(row, 2)
-        steps = argument(row, 3)
+        depth = argument(row, 3)
         rows = argument(row, 4)
         segments = argument(row, 5)
         segment_offsets = argument(row, 6)
@@ -226,7 +255,7 @@ def tile_kernel(tile: Tile) -> Kernel:
                     arguments = (
                         a,
                         wp,
-                        steps,
+                        depth,
                         rows + table,
                         segments,
                         segment_offsets,
@@ -304,7 +333,7 @@ def _portable_calls(product: Product) -> list[Call]:
         pack, weights = pack_panels_call(product.weights, 1)
         before.append(pack)
     else:
-        dtype = np.float32 if product.element == "f32" else np.int16
+        dtype = np.int16 if product.element == "u8" else np.float32
         padded = np.zeros((columns, segments, k), dtype)
         padded[:n] = product.weights.transpose(2, 0, 1)
         weights = aligned(padded)
@@ -326,8 +355,9 @@ def _portable_calls(product: Product) -> list[Call]:
         n,
         columns,
     )
-    call = Call(portable_kernel(product.code), arguments, (weights, block, *tables.arrays))
-    return [*before, call]
+    code = replace(product.code, clamp="real")
+    kernel = portable_kernel(code, product.element)
+    return [*before, Call(kernel, arguments, (weights, block, *tables.arrays))]
 
 
 def element_access(code: EpilogueCode) -> tuple[Any, Any, Any]:
@@ -337,13 +367,19 @@ def element_access(code: EpilogueCode) -> tuple[Any, Any, Any]:
     return u8_pointer, i16_pointer, np.int32
 
 
+_HALVES: dict[ElementKind, str] = {"bf16": "bfloat16", "f16": "float16"}
+
+
 @cache
-def portable_kernel(code: EpilogueCode) -> Kernel:
-    """The product as plain loops: dot products of four columns at a time, weights
-    [N][segment][K]."""
+def portable_kernel(code: EpilogueCode, element: ElementKind) -> Kernel:
+    """The product as plain loops: dot products of four columns at a time, weights [N][segment][K],
+    widened to int16 or float32."""
     finish = scalar_epilogue(code)
     size = code.output_size
     activations, weights_of, number = element_access(code)
+    widen = number
+    if element in _HALVES:
+        activations, widen = u16_pointer, WIDEN[_HALVES[element]]
 
     def gemm(row: int, thread: int, threads: int) -> None:
         a = argument(row, 1)
@@ -369,7 +405,7 @@ def portable_kernel(code: EpilogueCode) -> Kernel:
                     w0 = j * column + s * k
                     w1, w2, w3 = w0 + column, w0 + 2 * column, w0 + 3 * column
                     for q in range(k):
-                        v = number(x[q])
+                        v = widen(x[q])
                         sum0 = number(sum0 + number(v * number(w[w0 + q])))
                         sum1 = number(sum1 + number(v * number(w[w1 + q])))
                         sum2 = number(sum2 + number(v * number(w[w2 + q])))
@@ -384,4 +420,4 @@ def portable_kernel(code: EpilogueCode) -> Kernel:
                 if j + 3 < n:
                     finish(sum3, block, columns, j + 3, output + 3 * size, residual + 3 * size)
 
-    return Kernel.of(gemm, "portable", code)
+    return Kernel.of(gemm, "portable", code, element)

@@ -65,7 +65,7 @@ def pack(e: Emitter, sums: list[Any], add: Any, lanes: int) -> Any:
     """Four registers of 32-bit lanes -> one of bytes in channel order, `sums + add` saturated to 0
     ... 255.
 
-    The sums must fit 16 bits; `add` is a register of 16-bit lanes.
+    Every step saturates; `add` is a register of 16-bit lanes, from 0 to 255.
     """
     words, octets = Vector(I16, 2 * lanes), Vector(I8, 4 * lanes)
     names = {
@@ -73,7 +73,10 @@ def pack(e: Emitter, sums: list[Any], add: Any, lanes: int) -> Any:
         8: ("llvm.x86.avx2.packssdw", "llvm.x86.avx2.packuswb"),
     }
     to_words, to_bytes = names[lanes]
-    halves = [e.builder.add(e.call(to_words, words, sums[i], sums[i + 1]), add) for i in (0, 2)]
+    plus = f"llvm.sadd.sat.v{2 * lanes}i16"
+    halves = [
+        e.call(plus, words, e.call(to_words, words, sums[i], sums[i + 1]), add) for i in (0, 2)
+    ]
     return e.call(to_bytes, octets, *halves)
 
 
@@ -84,3 +87,23 @@ def in_channel_order(e: Emitter, sums: list[Any], lanes: int) -> list[Any]:
     return [
         e.shuffle(low, high, place[i * lanes : (i + 1) * lanes].tolist()) for i in range(REGISTERS)
     ]
+
+
+def _quads(lanes: int) -> np.ndarray:
+    """Where `pack` leaves 4 adjacent channels of registers in channel order: [register * quads]."""
+    quads = lanes // 4
+    register, quad = np.divmod(np.arange(REGISTERS * quads), quads)
+    return REGISTERS * quad + register
+
+
+def gathered(e: Emitter, octets: Any, lanes: int) -> Any:
+    """What `pack` makes of registers whose channels are in order, put in order."""
+    words = e.builder.bitcast(octets, Vector(I32, lanes))
+    return e.builder.bitcast(e.shuffle(words, words, _quads(lanes).tolist()), octets.type)
+
+
+def spread(e: Emitter, octets: Any, lanes: int) -> Any:
+    """The inverse of `gathered`: what `interleave` takes apart into registers in order."""
+    words = e.builder.bitcast(octets, Vector(I32, lanes))
+    place = np.argsort(_quads(lanes))
+    return e.builder.bitcast(e.shuffle(words, words, place.tolist()), octets.type)

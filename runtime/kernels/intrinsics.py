@@ -158,53 +158,19 @@ def call_kernel(typingctx: Any, row: Any, thread: Any, threads: Any) -> Any:
     return signature, generate
 
 
-_SPINS_BEFORE_YIELD = 3000
-"""10-100 us of spinning: longer than most kernels' imbalance, far shorter than a time slice."""
+def stack_memory(size: int) -> Any:
+    """A function without arguments: the address of `size` bytes on the stack, at a cache line; gone
+    when the kernel returns."""
 
+    @intrinsic
+    def memory(typingctx: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # Not numba's `alloca_once`: that fills with zeros.
+            with builder.goto_entry_block():
+                place = builder.alloca(ir.ArrayType(ir.IntType(8), size))
+            place.align = 64
+            return builder.ptrtoint(place, _I64)
 
-@intrinsic
-def barrier(typingctx: Any, counter: Any, threads: Any) -> Any:
-    """Waits until all `threads` have arrived; `counter` is the address of an int64, at first 0.
+        return types.int64(), generate
 
-    The counter only grows: each thread adds 1 and waits for the next multiple of `threads`.  A
-    thread spins for a while and then yields its core at every look, because the thread it waits for
-    may need that very core.
-    """
-    signature = types.void(types.int64, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        counter, threads = arguments
-        word = builder.inttoptr(counter, _I64.as_pointer())
-        arrived = builder.atomic_rmw("add", word, _I64(1), "acq_rel")
-        target = builder.mul(builder.add(builder.udiv(arrived, threads), _I64(1)), threads)
-
-        entry = builder.block
-        look = builder.append_basic_block("barrier.look")
-        wait = builder.append_basic_block("barrier.wait")
-        give = builder.append_basic_block("barrier.yield")
-        again = builder.append_basic_block("barrier.again")
-        done = builder.append_basic_block("barrier.done")
-        builder.branch(look)
-
-        builder.position_at_end(look)
-        spins = builder.phi(_I64, "spins")
-        spins.add_incoming(_I64(0), entry)
-        now = builder.load_atomic(word, "acquire", 8)
-        builder.cbranch(builder.icmp_unsigned("<", now, target), wait, done)
-
-        builder.position_at_end(wait)
-        exhausted = builder.icmp_unsigned(">", spins, _I64(_SPINS_BEFORE_YIELD))
-        builder.cbranch(exhausted, give, again)
-
-        builder.position_at_end(give)
-        builder.call(declare(builder.module, "sched_yield", _I32, []), [])
-        builder.branch(again)
-
-        builder.position_at_end(again)
-        spins.add_incoming(builder.add(spins, _I64(1)), again)
-        builder.branch(look)
-
-        builder.position_at_end(done)
-        return context.get_dummy_value()
-
-    return signature, generate
+    return memory

@@ -7,7 +7,10 @@ use for plain loops is the CPU that numba compiles for: the host, or `NUMBA_CPU_
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -42,13 +45,17 @@ class Isa:
         """The set itself and those it extends, most special first."""
         return (self, *(self.extends.lineage if self.extends else ()))
 
+    def includes(self, other: Isa) -> bool:
+        """Whether kernels of `other` run on this set."""
+        return other in self.lineage
+
 
 def _features(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 PORTABLE = Isa("portable", 0)
-AVX2 = Isa("avx2", 32, _features("avx2 fma"))
+AVX2 = Isa("avx2", 32, _features("avx2 fma f16c"))
 AVX_VNNI = Isa("avx_vnni", 32, _features("avxvnni"), AVX2)
 AVX512BW = Isa("avx512bw", 64, _features("avx512f avx512bw avx512dq avx512vl"), AVX2)
 AVX512_VNNI = Isa("avx512_vnni", 64, _features("avx512vnni"), AVX512BW)
@@ -101,7 +108,30 @@ def cpu_features() -> str:
 def host_isas() -> tuple[Isa, ...]:
     """The instruction sets that can run here, best first; `portable` is always among them."""
     enabled = {item[1:] for item in cpu_features().split(",") if item.startswith("+")}
-    return tuple(isa for isa in ISAS if isa.requires <= enabled)
+    return tuple(
+        isa
+        for isa in ISAS
+        if isa.requires <= enabled and (isa is not AMX or tile_registers_permitted())
+    )
+
+
+_ARCH_PRCTL = {"x86_64": 158}
+_ARCH_REQ_XCOMP_PERM = 0x1023
+_XFEATURE_XTILEDATA = 18
+
+
+@cache
+def tile_registers_permitted() -> bool:
+    """Asks Linux to let this process use the tile registers of AMX; whether it does.
+
+    Their state is so large (8 KB) that a process has to ask before its first use; threads started
+    earlier and later are included.  See Documentation/arch/x86/xstate.rst of the kernel.
+    """
+    number = _ARCH_PRCTL.get(platform.machine())
+    if number is None or sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None)
+    return libc.syscall(number, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA) == 0
 
 
 def best_isa() -> Isa:

@@ -22,7 +22,7 @@ def fold_zero_points(
     sum (x - zx) (w - zw) + b  =  sum x (w - zw)  +  (b - zx sum (w - zw)),  modulo 2^32.
     `w - zw` is int8 if there is no zero point to subtract, else int16.
     """
-    if weight.dtype == np.float32:
+    if weight.dtype.kind not in "iu":
         return weight, np.zeros(len(weight), np.float32) if bias is None else bias
     if weight.dtype != np.int8 or np.any(weight_zero_point):
         zero = np.broadcast_to(np.asarray(weight_zero_point, np.int16), len(weight))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from math import prod
 from typing import Any, Literal
 
@@ -24,7 +25,9 @@ import numpy as np
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.element_types import INTEGERS
 from runtime.kernels.intrinsics import f32_argument
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import (
     LANES,
     add,
@@ -309,3 +312,19 @@ def quantized_mean_calls(
     words = nest_arguments((x, y), _inner_operand(x)) + _reduced_words(reduced, 1)
     parameters = (f32_bits(multiplier), qx.zero_point, *bounds, qy.zero_point)
     return [Call(quantized_mean_kernel(), words + parameters)]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every reduction; they are the same for all instruction sets."""
+    extremes: tuple[Operation, ...] = ("max", "min")
+    totals: tuple[Operation, ...] = ("sum", "mean", "prod")
+    return [
+        *(
+            make(operation)
+            for make in (reduce_rows_kernel, reduce_columns_kernel)
+            for operation in (*extremes, *totals)
+        ),
+        *(reduce_integers_kernel(*member) for member in product(extremes, (*INTEGERS, "bool"))),
+        *(reduce_integers_kernel(*member) for member in product(totals, INTEGERS)),
+        quantized_mean_kernel(),
+    ]

@@ -12,12 +12,15 @@ at worst.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.element_types import NUMBERS
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import scratch
 from runtime.kernels.reduction import split_axes
 from runtime.kernels.strided import (
@@ -159,3 +162,13 @@ def topk_calls(
     views = tuple(view.slice(axis, 0, 1) for view in (x, values, indices))
     kernel = topk_kernel(largest, np.dtype(x.dtype).name)
     return [Call(kernel, (*nest_arguments(views), k, size, *strides))]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every selection; they are the same for all instruction sets."""
+    operations: tuple[Literal["argmax", "argmin"], ...] = ("argmax", "argmin")
+    either = (False, True)
+    return [
+        *(arg_kernel(*member) for member in product(operations, either, NUMBERS)),
+        *(topk_kernel(*member) for member in product(either, NUMBERS)),
+    ]

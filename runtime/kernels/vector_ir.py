@@ -7,15 +7,38 @@ inlined) and is called from a numba kernel through an intrinsic made by `generat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from runtime.kernels.isa import cpu_features
+
+HalfKind = Literal["bf16", "f16"]
+"""Floats of 16 bits: bfloat16 and IEEE binary16."""
+
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-F32 = ir.FloatType()
+F16, F32 = ir.HalfType(), ir.FloatType()
 Vector = ir.VectorType
+
+
+class _BFloatType(ir.Type):
+    """LLVM's `bfloat`, which llvmlite does not have: enough for operands of intrinsics."""
+
+    intrinsic_name = "bf16"
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloatType)
+
+    def __hash__(self) -> int:
+        return hash(_BFloatType)
+
+
+BF16: Any = _BFloatType()
 
 
 class Emitter:
@@ -71,6 +94,40 @@ class Emitter:
 
     def constant(self, element: ir.Type, values: Sequence[int]) -> Any:
         return ir.Constant(Vector(element, len(values)), list(values))
+
+    def widen(self, values: Any, kind: HalfKind) -> Any:
+        """16-bit floats, as a vector of their bits, -> float32 (exact)."""
+        lanes = values.type.count
+        if kind == "f16":
+            halves = self.builder.bitcast(values, Vector(F16, lanes))
+            return self.builder.fpext(halves, Vector(F32, lanes))
+        bits = self.builder.zext(values, Vector(I32, lanes))
+        shifted = self.builder.shl(bits, self.constant(I32, [16] * lanes))
+        return self.builder.bitcast(shifted, Vector(F32, lanes))
+
+    def narrow(self, values: Any, kind: HalfKind) -> Any:
+        """float32 -> the bits of 16-bit floats, to nearest even; NaN stays NaN."""
+        lanes = values.type.count
+        halves = Vector(I16, lanes)
+        if kind == "f16":
+            narrow = self.builder.fptrunc(values, Vector(F16, lanes))
+            return self.builder.bitcast(narrow, halves)
+        if lanes == 16 and "+avx512bf16" in cpu_features().split(","):
+            name = "llvm.x86.avx512bf16.cvtneps2bf16.512"
+            return self.builder.bitcast(self.call(name, Vector(BF16, lanes), values), halves)
+        word = Vector(I32, lanes)
+
+        def every(value: int) -> Any:
+            return self.constant(I32, [value] * lanes)
+
+        bits = self.builder.bitcast(values, word)
+        upper = self.builder.lshr(bits, every(16))
+        odd = self.builder.and_(upper, every(1))
+        rounded = self.builder.add(self.builder.add(bits, every(0x7FFF)), odd)
+        nan = self.builder.fcmp_unordered("uno", values, values)
+        quiet = self.builder.or_(bits, every(0x400000))
+        chosen = self.builder.select(nan, quiet, rounded)
+        return self.builder.trunc(self.builder.lshr(chosen, every(16)), halves)
 
     def first_lanes(self, count: Any, lanes: int) -> Any:
         """The mask of the first `count` (an int64 value, any sign) of `lanes` lanes."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from . import (
+    attention,
     elementary,
     elementwise,
     linear,
@@ -26,6 +27,7 @@ from . import (
 )
 from .elementary import exp_f32, fma_f32, lane_sum
 from .integer import arithmetic, means, runtime_zero_points, table
+from .integer import attention as integer_attention
 from .integer import linear as integer_linear
 from .integer import movement as integer_movement
 from .quantization import (
@@ -84,6 +86,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "conv": linear.conv,
     "conv_transpose": linear.conv_transpose,
     "matmul": linear.matmul,
+    "attention": attention.attention,
     "max_pool": pooling.max_pool,
     "avg_pool": pooling.avg_pool,
     "batch_norm": normalization.batch_norm,
@@ -147,6 +150,7 @@ INTEGER_REFERENCE: dict[str, Callable[..., Any]] = {
     "conv": integer_linear.conv,
     "conv_transpose": integer_linear.conv_transpose,
     "matmul": integer_linear.matmul,
+    "attention": integer_attention.attention,
     "add": arithmetic.add,
     "sub": arithmetic.sub,
     "mul": arithmetic.mul,

@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from dialects.elements import dtype_of, is_quantized
+from dialects.elements import HALVES, dtype_of, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import ActivationAttr, WeightAttr
 from dialects.nn.base import NnOp, element_of_value, shape_of
@@ -32,6 +32,7 @@ from dialects.quant import (
 )
 from dialects.weights import WeightStore
 from runtime.reference import INTEGER_REFERENCE, REFERENCE
+from runtime.reference.precision import narrow
 from runtime.reference.quantization import QuantParams, dequantize, quantize
 
 REFERENCE_NAMES = {"lhs": "a", "rhs": "b"}
@@ -117,7 +118,8 @@ def evaluate_op(
         case QuantizeCastOp():
             return [quantize(operands[0], _params(op.result))]
         case DequantizeCastOp():
-            return [dequantize(operands[0], _params(op.input))]
+            real = dequantize(operands[0], _params(op.input))
+            return [narrow(real, dtype_of(element_of_value(op.result)))]
         case StorageCastOp():
             return [operands[0]]
         case NnOp():
@@ -154,7 +156,10 @@ def _evaluate_nn(
     if "result_params" in accepted:
         params["result_params"] = _optional_params(op.results[0])
     result = function(*positional, **options, **params)
-    return list(result) if isinstance(result, tuple) else [result]
+    results = list(result) if isinstance(result, tuple) else [result]
+    if quantized and element_of_value(op.results[0]) in HALVES:
+        results[0] = narrow(results[0], dtype_of(element_of_value(op.results[0])))
+    return results
 
 
 @lru_cache(maxsize=1024)

@@ -96,16 +96,17 @@ def conv(
     dilations: Sequence[int],
     groups: int,
     activation: Activation | None = None,
+    dtype: np.dtype | None = None,
 ) -> np.ndarray:
     """activation(conv(x, weight) + bias + residual).
 
     Parameters: x [N, C, spatial...]; weight [O, C/groups, kernel...]; bias [O]; residual, shaped
-    as the result; pads, all begins and then all ends.
+    as the result; pads, all begins and then all ends; dtype of the result (default: x's).
     """
     result = convolve(
         widen(x), widen(weight), strides=strides, pads=pads, dilations=dilations, groups=groups
     )
-    return _finish(result, bias, residual, activation, x.dtype, channel_axis=1)
+    return _finish(result, bias, residual, activation, dtype or x.dtype, channel_axis=1)
 
 
 def conv_transpose(
@@ -118,6 +119,7 @@ def conv_transpose(
     dilations: Sequence[int],
     groups: int,
     output_padding: Sequence[int],
+    dtype: np.dtype | None = None,
 ) -> np.ndarray:
     """Transposed convolution plus bias: x [N, C, spatial...], weight [C, O/groups, kernel...]."""
     result = convolve_transposed(
@@ -129,7 +131,7 @@ def conv_transpose(
         groups=groups,
         output_padding=output_padding,
     )
-    return _finish(result, bias, None, None, x.dtype, channel_axis=1)
+    return _finish(result, bias, None, None, dtype or x.dtype, channel_axis=1)
 
 
 def matmul(
@@ -139,11 +141,12 @@ def matmul(
     residual: np.ndarray | None = None,
     *,
     activation: Activation | None = None,
+    dtype: np.dtype | None = None,
 ) -> np.ndarray:
     """activation(a @ b + bias + residual) with numpy's rules for batches; bias on the last axis."""
     with np.errstate(all="ignore"):
         result = np.asarray(np.matmul(widen(a), widen(b)))
-    return _finish(result, bias, residual, activation, a.dtype, channel_axis=-1)
+    return _finish(result, bias, residual, activation, dtype or a.dtype, channel_axis=-1)
 
 
 def _finish(

@@ -1,4 +1,4 @@
-"""The table walker: order, threads, barriers."""
+"""The table walker: order, stages, threads, workers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def chain(length: int, n: int) -> tuple[list[Call], np.ndarray]:
     return calls, buffers
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
 def test_calls_run_in_order_on_any_number_of_threads(threads: int) -> None:
     length, n = 301, 1000
     calls, buffers = chain(length, n)

@@ -62,7 +62,7 @@ def test_floats_travel_as_their_bits() -> None:
 
 def test_numbas_cpu_settings_choose_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CPU_NAME", "haswell")
-    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2,+fma,-avx512f")
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2,+fma,+f16c,-avx512f")
     assert host_isas() == (AVX2, PORTABLE)
     assert best_isa() is AVX2
     monkeypatch.setenv("NUMBA_CPU_NAME", "generic")

@@ -78,11 +78,11 @@ func.func @halo(%0 : memref<1x1x4x4xf32, #kernel.buffer<dense, halo = [1, 1, 1, 
 
 // -----
 
-func.func @element_type(%0 : memref<4xf16>) {
-  %1 = kernel.call "relu" (x = %0) : (memref<4xf16>) -> memref<4xf16>
+func.func @element_type(%0 : memref<4xf64>) {
+  %1 = kernel.call "relu" (x = %0) : (memref<4xf64>) -> memref<4xf64>
   func.return
 }
-// CHECK: nn.relu on float16 has no kernel; cast to float32
+// CHECK: nn.relu on float64 has no kernel; cast to float32
 
 // -----
 

@@ -322,7 +322,7 @@ func.func @main(%x : tensor<2xf32>) {
 
 // -----
 
-// CHECK: nn.add of quantized operands gives quantized values, f32, or indices, not ui8
+// CHECK: nn.add of quantized operands gives quantized values, f32, bf16, f16, or indices, not ui8
 func.func @main(%q : tensor<2x!quant.uniform<u8:f32, 0.1>>) {
   %0 = nn.add %q, %q : (tensor<2x!quant.uniform<u8:f32, 0.1>>, tensor<2x!quant.uniform<u8:f32, 0.1>>) -> tensor<2xui8>
   func.return
@@ -341,5 +341,29 @@ func.func @main(%x : tensor<1x3x2x2xf32>, %p : tensor<3xf32>, %v : tensor<2xf32>
 // CHECK: nn.neg: dimension 0 has 2 indices but the type has 3 scales
 func.func @main(%x : tensor<2x!quant.uniform<u8:f32:0, {0.1, 0.2, 0.3}>>) {
   %0 = nn.neg %x : (tensor<2x!quant.uniform<u8:f32:0, {0.1, 0.2, 0.3}>>) -> tensor<2x!quant.uniform<u8:f32, 0.1>>
+  func.return
+}
+
+// -----
+
+// CHECK: operand weight of nn.conv on bf16 is bf16, not f32
+func.func @main(%x : tensor<1x2x4x4xbf16>, %w : tensor<2x2x1x1xf32>) {
+  %0 = nn.conv %x, %w <strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], groups = 1> : (tensor<1x2x4x4xbf16>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xbf16>
+  func.return
+}
+
+// -----
+
+// CHECK: operand residual of nn.matmul on bf16 is f32, not bf16
+func.func @main(%a : tensor<2x2xbf16>) {
+  %0 = nn.matmul %a, %a, residual = %a : (tensor<2x2xbf16>, tensor<2x2xbf16>, tensor<2x2xbf16>) -> tensor<2x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.matmul on f16 gives f16 or f32, not bf16
+func.func @main(%a : tensor<2x2xf16>) {
+  %0 = nn.matmul %a, %a : (tensor<2x2xf16>, tensor<2x2xf16>) -> tensor<2x2xbf16>
   func.return
 }

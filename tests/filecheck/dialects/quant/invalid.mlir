@@ -56,9 +56,9 @@ func.func @main(%x : tensor<2xf32>) {
 
 // -----
 
-// CHECK: quant.qcast: the quantized type expresses f32, but the other side has elements of f16
-func.func @main(%x : tensor<2xf16>) {
-  %0 = quant.qcast %x : tensor<2xf16> -> tensor<2x!quant.uniform<i8:f32, 0.1>>
+// CHECK: quant.qcast: the quantized type expresses f32, but the other side has elements of f64
+func.func @main(%x : tensor<2xf64>) {
+  %0 = quant.qcast %x : tensor<2xf64> -> tensor<2x!quant.uniform<i8:f32, 0.1>>
   func.return
 }
 

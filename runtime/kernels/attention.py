@@ -1,0 +1,374 @@
+"""Attention: scores, softmax and weighted values of one block of queries at a time.
+
+    for every sample, head:    pack k^T and v                    (attention_tiles)
+        for 32 queries:        S = q @ k^T                       32 x K, in first-level cache
+                               W, t = weights of S, their sums   (attention_rows)
+                               O = W @ v
+                               y = O scaled by 1 / t
+
+Heads are columns of q, k, v and y: nothing is transposed in memory, and no score leaves the cache.
+Bytes are multiplied exactly, with 32-bit sums, and equal `runtime.reference.integer.attention` in
+every bit; floats sum in another order than `runtime.reference.attention`, within 1e-5 of the
+greatest |v|. Threads share the blocks; each has scratch memory of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.attention_rows import finish_rows, softmax_rows
+from runtime.kernels.attention_tiles import Products, attention_multiply
+from runtime.kernels.intrinsics import argument
+from runtime.kernels.isa import Isa
+from runtime.kernels.tile import ElementKind
+
+QUERIES = 32
+"""Queries per block: 128 keys then have 16 KB of scores."""
+
+_MOST_SLOTS = 64
+"""Threads that can share one attention; scratch memory that no thread uses is never touched."""
+
+_FLIP = 0x80808080
+_MOST_KEYS = (2**31 - 1) // 255**2
+"""Weights and centered values are at most 255: so many products fit 32 bits."""
+_MOST_COLUMNS = (2**31 - 1) // (255 * 128)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The numbers of an attention on bytes: multipliers as in the reference, zero points of the
+    bytes as they are stored (unsigned)."""
+
+    q_zero_point: int
+    v_zero_point: int
+    score_multiplier: np.float32
+    value_multiplier: np.float32
+    zero_point: int
+    low: int
+    high: int
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """All kernels that attention may ask for."""
+    return [attention_kernel(_products(isa, kind)) for kind in ("u8", "f32")]
+
+
+def _products(isa: Isa, kind: ElementKind) -> Products:
+    return Products(attention_multiply(isa, kind))
+
+
+def attention_calls(
+    q: View,
+    k: View,
+    v: View,
+    mask: View | None,
+    y: View,
+    *,
+    heads: int,
+    scale: float,
+    isa: Isa,
+    scaling: Scaling | None = None,
+) -> list[Call]:
+    """y = softmax(q @ k^T * scale + mask) @ v per head; q, k, v, y all u8 (with `scaling`) or f32.
+
+    q, y: [B, Q, H * D] and [B, Q, H * V], k, v: [B, K, H * D] and [B, K, H * V], with adjacent
+    columns; mask: float32, broadcast to [B, H, Q, K], with adjacent keys.
+    Raises `ValueError` for other layouts, and for more keys than 32-bit sums hold.
+    """
+    if y.size == 0:
+        return []
+    for view, name in ((q, "q"), (k, "k"), (v, "v"), (y, "y")):
+        if view.strides[2] != 1 and view.shape[2] > 1:
+            raise ValueError(f"attention: {name} has column stride {view.strides[2]}, expected 1")
+    batch, queries, _ = q.shape
+    keys, depth, columns = k.shape[1], q.shape[2] // heads, v.shape[2] // heads
+    if scaling is not None and (keys > _MOST_KEYS or depth > _MOST_COLUMNS):
+        raise ValueError(
+            f"attention: {keys} keys and {depth} columns per head, but 32-bit sums hold at most "
+            f"{_MOST_KEYS} and {_MOST_COLUMNS}; use a float precision"
+        )
+    products = _products(isa, "f32" if scaling is None else "u8")
+    mask, kept = _mask_of(mask, (batch, heads, queries, keys))
+    scratch = _Scratch(products, keys, depth, columns)
+    items = batch * heads * -(-queries // QUERIES)
+    slots = min(items, _MOST_SLOTS)
+    memory = np.empty(slots * scratch.size + 64, np.uint8)
+    start = memory.ctypes.data + (-memory.ctypes.data % 64)
+    zeros = np.zeros(products.vectors * products.lanes, np.int32)
+    if scaling is None:
+        numbers = (0, 0, f32_bits(scale), 0, 0, 0, 0)
+    else:
+        numbers = (
+            -scaling.q_zero_point,
+            scaling.v_zero_point - 128,
+            f32_bits(scaling.score_multiplier),
+            f32_bits(scaling.value_multiplier),
+            f32_bits(scaling.low - scaling.zero_point),
+            f32_bits(scaling.high - scaling.zero_point),
+            scaling.zero_point,
+        )
+    size = q.dtype.itemsize
+    arguments = (
+        *(view.address for view in (q, k, v, mask, y)),
+        *(stride for view in (q, k, v, y) for stride in view.byte_strides[:2]),
+        *mask.byte_strides[:3],
+        batch,
+        heads,
+        queries,
+        keys,
+        depth * size,
+        columns * size,
+        *scratch.words(),
+        start,
+        slots,
+        zeros.ctypes.data,
+        columns,
+        0 if scaling is None else _FLIP,
+        *numbers,
+    )
+    return [Call(attention_kernel(products), arguments, (memory, zeros, *kept))]
+
+
+def _mask_of(mask: View | None, scores: tuple[int, ...]) -> tuple[View, tuple[np.ndarray, ...]]:
+    """The mask, or zeros, as a view of the scores' shape, and what must be kept for it."""
+    kept: tuple[np.ndarray, ...] = ()
+    if mask is None:
+        # A whole register may be read behind the last key.
+        kept = (np.zeros(scores[-1] + 16, np.float32),)
+        mask = View.of(kept[0][: scores[-1]])
+    elif mask.dtype != np.float32:
+        raise ValueError(f"attention: the mask should be float32, got {mask.dtype}")
+    if mask.strides[-1] != 1 and mask.shape[-1] > 1:
+        raise ValueError(f"attention: the mask has key stride {mask.strides[-1]}, expected 1")
+    return mask.broadcast_to(scores), kept
+
+
+@dataclass(frozen=True)
+class _Scratch:
+    """The scratch memory of one thread, in bytes: packed k^T and v, the sums their products start
+    from, a block's scores, weights, totals and weighted values."""
+
+    products: Products
+    keys: int
+    depth: int
+    columns: int
+
+    def _panels(self, columns: int) -> int:
+        """Panels for so many columns, whole tiles of them."""
+        tile = self.products.vectors * self.products.lanes
+        return -(-columns // tile) * self.products.vectors
+
+    @property
+    def key_panels(self) -> int:
+        return self._panels(self.keys)
+
+    @property
+    def value_panels(self) -> int:
+        return self._panels(self.columns)
+
+    @property
+    def key_steps(self) -> int:
+        return -(-self.depth // self.products.taps)
+
+    @property
+    def key_blocks(self) -> int:
+        return -(-self.key_steps // self.products.lanes)
+
+    @property
+    def value_steps(self) -> int:
+        return -(-self.keys // self.products.taps)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each part, in the order of the class's docstring."""
+        register = 4 * self.products.lanes
+        key_panel = self.key_blocks * self.products.lanes * register
+        score_row = self.key_panels * register
+        weight_row = score_row // 4 if self.products.taps == 4 else 0
+        return (
+            self.key_panels * key_panel,
+            self.value_panels * self.value_steps * register,
+            max(self.key_panels, self.value_panels) * register,
+            QUERIES * score_row,
+            QUERIES * weight_row,
+            4 * QUERIES,
+            QUERIES * self.value_panels * register,
+        )
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        ends = np.cumsum([-(-size // 64) * 64 for size in self.sizes]).tolist()
+        return (0, *ends)
+
+    @property
+    def size(self) -> int:
+        return self.offsets[-1]
+
+    def words(self) -> tuple[int, ...]:
+        """What the kernel is told: size, offsets, and the packed shapes."""
+        tail = self.depth % self.products.taps
+        return (
+            self.size,
+            *self.offsets[1:-1],
+            self.key_panels,
+            self.key_blocks,
+            self.key_steps,
+            self.value_panels,
+            self.value_steps,
+            (1 << 8 * tail) - 1 if tail else -1,
+        )
+
+
+@cache
+def attention_kernel(products: Products) -> Kernel:
+    """The kernel of one instruction set and element type; see the module's docstring."""
+    pack_keys, pack_values = products.pack_columns(), products.pack_rows()
+    column_sums, tile = products.column_sums(), products.tile()
+    softmax, finish = softmax_rows(products), finish_rows(products)
+    lanes, tile_rows, vectors = products.lanes, products.rows, products.vectors
+    register = 4 * lanes
+    weights_of_scores = products.taps == 1
+
+    def attention(row: int, thread: int, threads: int) -> None:
+        slots = min(threads, argument(row, 37))
+        if thread >= slots:
+            return
+        q, k, v = argument(row, 1), argument(row, 2), argument(row, 3)
+        mask, y = argument(row, 4), argument(row, 5)
+        q_batch, q_row = argument(row, 6), argument(row, 7)
+        k_batch, k_row = argument(row, 8), argument(row, 9)
+        v_batch, v_row = argument(row, 10), argument(row, 11)
+        y_batch, y_row = argument(row, 12), argument(row, 13)
+        mask_batch, mask_head, mask_row = argument(row, 14), argument(row, 15), argument(row, 16)
+        batch, heads = argument(row, 17), argument(row, 18)
+        queries, keys = argument(row, 19), argument(row, 20)
+        depth_bytes, column_bytes = argument(row, 21), argument(row, 22)
+        packed_keys = argument(row, 36) + thread * argument(row, 23)
+        packed_values = packed_keys + argument(row, 24)
+        bias = packed_keys + argument(row, 25)
+        scores = packed_keys + argument(row, 26)
+        weights = packed_keys + argument(row, 27)
+        totals = packed_keys + argument(row, 28)
+        sums = packed_keys + argument(row, 29)
+        key_panels, key_blocks, key_steps = argument(row, 30), argument(row, 31), argument(row, 32)
+        value_panels, value_steps = argument(row, 33), argument(row, 34)
+        tail = argument(row, 35)
+        zeros, columns = argument(row, 38), argument(row, 39)
+        flip, q_zero, v_zero = argument(row, 40), argument(row, 41), argument(row, 42)
+        score_multiplier, value_multiplier = argument(row, 43), argument(row, 44)
+        low, high, zero = argument(row, 45), argument(row, 46), argument(row, 47)
+
+        key_panel = key_blocks * lanes * register
+        value_panel = value_steps * register
+        score_row = key_panels * register
+        weight_row = score_row // 4
+        if weights_of_scores:
+            weights, weight_row = scores, score_row
+        sum_row = value_panels * register
+        blocks = (queries + QUERIES - 1) // QUERIES
+        items = batch * heads * blocks
+        packed = -1
+        for item in range(items * thread // slots, items * (thread + 1) // slots):
+            head_of_all = item // blocks
+            first = (item - head_of_all * blocks) * QUERIES
+            sample = head_of_all // heads
+            head = head_of_all - sample * heads
+            if head_of_all != packed:
+                packed = head_of_all
+                source = k + sample * k_batch + head * depth_bytes
+                pack_keys(
+                    (
+                        source,
+                        k_row,
+                        keys - 1,
+                        key_panels,
+                        key_blocks,
+                        packed_keys,
+                        flip,
+                        key_steps - 1,
+                        tail,
+                    )
+                )
+                column_sums((packed_keys, key_panels, key_steps, key_panel, bias, q_zero))
+                source = v + sample * v_batch + head * column_bytes
+                pack_values(
+                    (
+                        source,
+                        v_row,
+                        keys - 1,
+                        value_steps,
+                        (columns + lanes - 1) // lanes,
+                        packed_values,
+                        flip,
+                    )
+                )
+            count = min(QUERIES, queries - first)
+            start = q + sample * q_batch + head * depth_bytes + first * q_row
+            for panel in range(0, key_panels, vectors):
+                for i in range(0, count, tile_rows):
+                    tile(
+                        (
+                            start + i * q_row,
+                            q_row,
+                            count - 1 - i,
+                            packed_keys + panel * key_panel,
+                            key_panel,
+                            key_steps,
+                            bias + panel * register,
+                            scores + i * score_row + panel * register,
+                            score_row,
+                        )
+                    )
+            added = mask + sample * mask_batch + head * mask_head + first * mask_row
+            softmax(
+                (
+                    scores,
+                    score_row,
+                    keys,
+                    count,
+                    weights,
+                    weight_row,
+                    added,
+                    mask_row,
+                    score_multiplier,
+                    totals,
+                )
+            )
+            for panel in range(0, value_panels, vectors):
+                for i in range(0, count, tile_rows):
+                    tile(
+                        (
+                            weights + i * weight_row,
+                            weight_row,
+                            count - 1 - i,
+                            packed_values + panel * value_panel,
+                            value_panel,
+                            value_steps,
+                            zeros,
+                            sums + i * sum_row + panel * register,
+                            sum_row,
+                        )
+                    )
+            target = y + sample * y_batch + head * column_bytes + first * y_row
+            finish(
+                (
+                    sums,
+                    sum_row,
+                    columns,
+                    count,
+                    totals,
+                    target,
+                    y_row,
+                    v_zero,
+                    value_multiplier,
+                    low,
+                    high,
+                    zero,
+                )
+            )
+
+    return Kernel.of(attention, products)

@@ -1,0 +1,60 @@
+"""How long kernel calls take, estimated: from it follows which of them threads share.
+
+The estimate is a roofline (Williams, Waterman and Patterson, 2009): a call takes as long as its
+multiplications or its memory traffic, whichever is more.  It decides only who computes what, never
+what is computed, so being wrong by a factor of two costs little.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from dialects.elements import dtype_of
+from dialects.kernel.ops import CallOp, buffer_element, buffer_shape
+from dialects.nn.base import NnOp
+from runtime.kernels.isa import Isa
+
+_MACS_PER_NS: dict[str, tuple[float, float, float]] = {
+    "amx": (900, 450, 80),
+    "avx512_bf16": (300, 150, 80),
+    "avx512_vnni": (300, 80, 80),
+    "avx512bw": (130, 80, 80),
+    "avx_vnni": (150, 40, 40),
+    "avx2": (65, 40, 40),
+    "portable": (8, 4, 8),
+}
+"""Multiply-accumulates per ns on one core that good kernels reach: int8, bf16, f32."""
+
+_BYTES_PER_NS = 12.0
+"""What a simple loop reads and writes in the second-level cache; memory is slower."""
+
+_CALL_NS = 100.0
+
+
+def call_macs(op: CallOp) -> int:
+    """Multiply-accumulates of a kernel call."""
+    tensor_op = op.tensor_op()
+    return tensor_op.macs() if isinstance(tensor_op, NnOp) else 0
+
+
+def buffer_bytes(value: SSAValue) -> int:
+    """Bytes of a buffer's interior."""
+    return int(np.prod(buffer_shape(value))) * dtype_of(buffer_element(value)).itemsize
+
+
+def call_bytes(op: CallOp) -> int:
+    """Bytes of operands read and results written, were each touched once."""
+    return sum(buffer_bytes(value) for value in (*op.operands, *op.results))
+
+
+def precision_of(op: CallOp) -> str:
+    """`int8`, `bf16`, `f16` or `f32`: how a call computes."""
+    return str(op.precision.data) if op.precision is not None else "f32"
+
+
+def estimated_ns(op: CallOp, isa: Isa) -> float:
+    """How long a call takes on one thread."""
+    int8, bf16, f32 = _MACS_PER_NS[isa.name]
+    rate = {"int8": int8, "bf16": bf16}.get(precision_of(op), f32)
+    return _CALL_NS + max(call_macs(op) / rate, call_bytes(op) / _BYTES_PER_NS)
