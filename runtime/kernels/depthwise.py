@@ -15,15 +15,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from math import gcd
 
 import numpy as np
 
 from runtime.kernels import depthwise_columns, interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
-from runtime.kernels.depthwise_columns import ColumnsTile, depthwise_columns_kernel
-from runtime.kernels.depthwise_tile import TAPS, UNROLLED_STEPS, DepthwiseTile, depthwise_kernel
-from runtime.kernels.epilogue import Epilogue, EpilogueCode, pack_epilogue, scalar_epilogue
+from runtime.kernels.depthwise_columns import (
+    ColumnsTile,
+    depthwise_columns_kernel,
+    has_columns,
+    masks_stores,
+)
+from runtime.kernels.depthwise_tile import TAPS, DepthwiseTile, depthwise_kernel
+from runtime.kernels.epilogue import (
+    Epilogue,
+    EpilogueCode,
+    OutputKind,
+    pack_epilogue,
+    scalar_epilogue,
+    u8_clamp,
+)
 from runtime.kernels.gemm import element_access
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import Isa
@@ -74,10 +87,10 @@ def depthwise_calls(
     multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
-    if weight.shape[2:] == (depthwise_columns.TAPS, depthwise_columns.TAPS):
-        return _columns_calls(problem, multiply)
-    blocks = _flattened(problem, interleave.REGISTERS * multiply.lanes)
-    return _tile_calls(blocks, multiply)
+    columns = _columns_calls(problem, multiply)
+    if columns is not None:
+        return columns
+    return _tile_calls(_flattened(problem, interleave.REGISTERS * multiply.lanes), multiply)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +139,14 @@ class Depthwise:
 
     @property
     def code(self) -> EpilogueCode:
-        accumulator = "f32" if self.weights.dtype == np.float32 else "i32"
-        return EpilogueCode(self.epilogue.kind, accumulator, self.residuals is not None)
+        """The code of its epilogue: the cheapest clamp that is proved to give the same bits."""
+        residual = self.residuals is not None
+        if self.weights.dtype == np.float32:
+            return EpilogueCode(self.epilogue.kind, "f32", residual)
+        # "none" is not worth kernels of its own: it saves two operations per 64 channels.
+        proved = self.epilogue.kind == "u8" and u8_clamp(self.epilogue, None) != "real"
+        clamp = "bytes" if proved else "real"
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
 
 
 @dataclass(frozen=True)
@@ -203,7 +222,10 @@ _WASTE = 1.2
 times more blocks outweigh what sharing saves."""
 
 
-def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
+def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call] | None:
+    """None if there is no tile of columns for this problem."""
+    if len(problem.rows) != depthwise_columns.TAPS or len(problem.columns) != len(problem.rows):
+        return None
     width = ColumnsTile(multiply, 1, 0, False, problem.code).channels
     blocks = _per_pixel(problem, width)
     channels = len(problem.weights)
@@ -211,25 +233,26 @@ def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
         blocks = _flattened(problem, width)
     column = int(problem.columns[1])
     shared = next((n for n in (1, 2) if blocks.x_step == n * column), 0)
+    outputs = max(map(len, _row_tasks(problem)))
+    if not has_columns(multiply.kind, outputs, shared, problem.code):
+        return None
     calls = []
-    for chosen, masked in ((blocks.whole, False), (blocks.rest, True)):
+    for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
         if chosen:
-            calls.append(_columns_call(blocks, chosen, multiply, shared, masked))
+            masked = masks_stores(multiply, partial)
+            tile = ColumnsTile(multiply, outputs, shared, masked, problem.code)
+            calls.append(_columns_call(blocks, chosen, tile))
     return calls
 
 
-def _columns_call(
-    blocks: Blocks, chosen: list[Block], multiply: Multiply, shared: int, masked: bool
-) -> Call:
+def _columns_call(blocks: Blocks, chosen: list[Block], tile: ColumnsTile) -> Call:
     problem = blocks.problem
     tasks = _row_tasks(problem)
-    outputs = max(len(task) for task in tasks)
-    tile = ColumnsTile(multiply, outputs, shared, masked, problem.code)
     kernel = (depthwise_columns.TAPS,) * 2
     weights = aligned(
         np.stack([tile.pack(problem.weights[b.channels].reshape(-1, *kernel)) for b in chosen])
     )
-    order = interleave.order(multiply.lanes) if tile.interleaved else None
+    order = interleave.order(tile.multiply.lanes) if tile.interleaved else None
     epilogues = _block_epilogues(problem, chosen, tile.channels, order)
     starts = np.array([block.start for block in chosen], np.int64)
     counts = np.array([block.count for block in chosen], np.int64)
@@ -290,23 +313,23 @@ def _row_tasks(problem: Depthwise) -> list[tuple[int, ...]]:
 
 def _tile_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
     calls = []
-    if blocks.whole:
-        calls.append(_tile_call(blocks, blocks.whole, multiply, interleave.REGISTERS, masked=False))
-    if blocks.rest:
-        registers = -(-len(blocks.rest[0].channels) // multiply.lanes)
-        calls.append(_tile_call(blocks, blocks.rest, multiply, registers, masked=True))
+    for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
+        if chosen:
+            # Bytes are read a whole register at a time, floats no further than they must be.
+            registers = interleave.REGISTERS
+            if multiply.kind == "f32":
+                registers = -(-len(chosen[0].channels) // multiply.lanes)
+            masked = masks_stores(multiply, partial)
+            tile = DepthwiseTile(multiply, registers, masked, blocks.problem.code)
+            calls.append(_tile_call(blocks, chosen, tile))
     return calls
 
 
-def _tile_call(
-    blocks: Blocks, chosen: list[Block], multiply: Multiply, registers: int, masked: bool
-) -> Call:
+def _tile_call(blocks: Blocks, chosen: list[Block], tile: DepthwiseTile) -> Call:
     problem = blocks.problem
+    multiply = tile.multiply
     taps_per_step = TAPS if multiply.kind == "u8" else 1
     steps = -(-len(problem.taps) // taps_per_step)
-    unrolled = steps if steps <= UNROLLED_STEPS.get((multiply.isa, multiply.kind), 0) else 0
-    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code)
-
     weights = aligned(np.stack([tile.pack(problem.weights[b.channels], steps) for b in chosen]))
     order = interleave.order(multiply.lanes) if tile.interleaved else None
     epilogues = _block_epilogues(problem, chosen, tile.columns, order)
@@ -378,7 +401,7 @@ def _portable_call(problem: Depthwise) -> Call:
         block.ctypes.data,
     )
     keep = (weights, block, lines, outputs, residuals, offsets)
-    return Call(portable_depthwise_kernel(problem.code), arguments, keep)
+    return Call(portable_depthwise_kernel(replace(problem.code, clamp="real")), arguments, keep)
 
 
 @cache
@@ -421,3 +444,44 @@ def portable_depthwise_kernel(code: EpilogueCode) -> Kernel:
                     finish(total, block, channels, channel, output + skip, residual + skip)
 
     return Kernel.of(depthwise, "portable", code)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel that a depthwise convolution may ask for."""
+    kernels = [
+        portable_depthwise_kernel(EpilogueCode(kind, "i32", residual))
+        for kind, residual in _OUTPUTS
+    ]
+    kernels += [portable_depthwise_kernel(EpilogueCode("f32", "f32", r)) for r in (False, True)]
+    for kind in ("u8", "f32"):
+        multiply = multiply_for(isa, kind)
+        if multiply is None:
+            continue
+        codes = [EpilogueCode("f32", "f32", residual) for residual in (False, True)]
+        if kind == "u8":
+            codes = [
+                EpilogueCode(output, "i32", residual, clamp)
+                for output, residual in _OUTPUTS
+                for clamp in (("real", "bytes") if output == "u8" else ("real",))
+            ]
+        masked = sorted({masks_stores(multiply, partial) for partial in (False, True)})
+        for code, mask in product(codes, masked):
+            kernels += [
+                depthwise_columns_kernel(ColumnsTile(multiply, outputs, shared, mask, code))
+                for outputs, shared in product((1, 2), (0, 1, 2))
+                if has_columns(kind, outputs, shared, code)
+            ]
+            kernels += [
+                depthwise_kernel(DepthwiseTile(multiply, registers, mask, code))
+                for registers in ((4,) if kind == "u8" else (1, 2, 3, 4))
+            ]
+    return kernels
+
+
+_OUTPUTS: list[tuple[OutputKind, bool]] = [
+    ("u8", False),
+    ("u8", True),
+    ("f32", False),
+    ("i32", False),
+]
+"""What becomes of integer sums, and whether a residual is added."""

@@ -19,33 +19,28 @@ from runtime.kernels import interleave
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.isa import AVX512_VNNI
 from runtime.kernels.tile import Multiply
 from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
 
 TAPS = 4  # per dot product
-
-UNROLLED_STEPS = {(AVX512_VNNI, "u8"): 3}
-"""Up to so many steps (12 taps) the weights stay in registers: 4 each of the 32."""
 
 
 @dataclass(frozen=True)
 class DepthwiseTile:
     """A block of `registers` * lanes channels; masked if not all of them are stored.
 
-    unrolled: number of steps if the weights are kept in registers, else 0.
+    Bytes are interleaved four registers at a time: `registers` is 4 for them.
     """
 
     multiply: Multiply
     registers: int
     masked: bool
-    unrolled: int
     epilogue: EpilogueCode
 
     def __str__(self) -> str:
         m = self.multiply
         masked = "-masked" if self.masked else ""
-        return f"{m.isa}-{m.kind}-x{self.registers}{masked}-u{self.unrolled}-{self.epilogue}"
+        return f"{m.isa}-{m.kind}-x{self.registers}{masked}-{self.epilogue}"
 
     def pack(self, weights: np.ndarray, steps: int) -> np.ndarray:
         """Weights [channels, taps] of one block, as drawn above."""
@@ -78,25 +73,16 @@ class DepthwiseTile:
             masks = [e.first_lanes(valid, 4 * lanes)]
         elif self.masked:
             masks = [e.first_lanes(e.offset(valid, -lanes * i), lanes) for i in range(len(masks))]
-        kept = [
-            (self._weights(e, w, I64(step)), self._tap_offsets(e, taps, I64(step)))
-            for step in range(self.unrolled)
-        ]
 
         def pixel(_: Any, state: list[Any]) -> list[Any]:
             x, output, residual = state
-            sums = [self.multiply.zero(e)] * self._sums
-            if self.unrolled:
-                for weights, offsets in kept:
-                    sums = self._step(e, x, weights, offsets, sums)
-            else:
-                sums = e.loop(
-                    steps,
-                    sums,
-                    lambda step, sums: self._step(
-                        e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
-                    ),
-                )
+            sums = e.loop(
+                steps,
+                [self.multiply.zero(e)] * self.registers,
+                lambda step, sums: self._step(
+                    e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
+                ),
+            )
             add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
             if self.interleaved:
                 sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
@@ -104,7 +90,7 @@ class DepthwiseTile:
             else:
                 if self.multiply.kind == "u8":
                     sums = interleave.in_channel_order(e, sums, lanes)
-                for i, total in enumerate(sums[: self.registers]):
+                for i, total in enumerate(sums):
                     skip = i * lanes * size
                     place, added = e.offset(output, skip), e.offset(residual, skip)
                     epilogue.finish(add(total, epilogue.bias(i)), i, place, added, masks[i])
@@ -118,22 +104,19 @@ class DepthwiseTile:
     @property
     def interleaved(self) -> bool:
         """Whether the epilogue takes the sums in `interleave.order`."""
-        return self.epilogue.interleaved(self._sums)
+        return self.epilogue.interleaved(self.registers)
 
     @property
     def columns(self) -> int:
         """Channels in the epilogue's block."""
-        return (self._sums if self.interleaved else self.registers) * self.multiply.lanes
-
-    @property
-    def _sums(self) -> int:
-        """Accumulators: interleaving always fills four registers."""
-        return interleave.REGISTERS if self.multiply.kind == "u8" else self.registers
+        return self.registers * self.multiply.lanes
 
     def _weights(self, e: Emitter, w: Any, step: Any) -> list[Any]:
         register = self.multiply.isa.vector_bytes
-        start = e.builder.add(w, e.builder.mul(step, I64(self._sums * register)))
-        return [self.multiply.weights(e, e.offset(start, i * register)) for i in range(self._sums)]
+        start = e.builder.add(w, e.builder.mul(step, I64(self.registers * register)))
+        return [
+            self.multiply.weights(e, e.offset(start, i * register)) for i in range(self.registers)
+        ]
 
     def _tap_offsets(self, e: Emitter, taps: Any, step: Any) -> list[Any]:
         number = TAPS if self.multiply.kind == "u8" else 1
@@ -157,7 +140,7 @@ class DepthwiseTile:
                 e.load(
                     e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes)
                 )
-                for i in range(self._sums)
+                for i in range(self.registers)
             ]
         return [
             self.multiply.accumulate(e, acc, value, weight)
