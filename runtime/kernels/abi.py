@@ -34,8 +34,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from runtime.kernels.vector_ir import GeneratedFunction
 
 _CACHE_LINE = 64  # a 64-byte load that crosses a line runs at half rate
 
@@ -146,10 +150,10 @@ class Kernel:
     """
 
     key: str
-    function: KernelFunction = field(compare=False, repr=False)
+    function: KernelFunction | GeneratedFunction = field(compare=False, repr=False)
 
     @staticmethod
-    def of(function: KernelFunction, *parameters: object) -> Kernel:
+    def of(function: KernelFunction | GeneratedFunction, *parameters: object) -> Kernel:
         """The kernel `function`, told apart from its siblings by the text of `parameters`."""
         name = f"{function.__module__}.{function.__qualname__}"
         return Kernel(f"{name}({', '.join(str(p) for p in parameters)})", function)

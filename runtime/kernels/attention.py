@@ -24,7 +24,7 @@ from runtime.kernels.attention_rows import finish_rows, softmax_rows
 from runtime.kernels.attention_tiles import Products, attention_multiply
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.isa import Isa
-from runtime.kernels.tile import ElementKind
+from runtime.kernels.multiply import ElementKind
 
 QUERIES = 32
 """Queries per block: 128 keys then have 16 KB of scores."""
@@ -45,8 +45,8 @@ class Scaling:
 
     q_zero_point: int
     v_zero_point: int
-    score_multiplier: np.float32
-    value_multiplier: np.float32
+    score_multiplier: float
+    value_multiplier: float
     zero_point: int
     low: int
     high: int

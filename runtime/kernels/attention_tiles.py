@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.isa import PORTABLE, Isa
-from runtime.kernels.tile import ElementKind, Multiply, multiply_for
+from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
 
 _STEP = 4  # bytes of each row per step

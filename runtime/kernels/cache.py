@@ -33,6 +33,7 @@ import numba
 
 from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
+from runtime.kernels.vector_ir import GeneratedFunction
 
 _SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
@@ -188,6 +189,8 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     from numba.core.compiler_lock import global_compiler_lock
 
     function = kernel.function
+    if isinstance(function, GeneratedFunction):
+        return function.compile(_target_machine())
     assert isinstance(function, FunctionType)
     flags = compiler.Flags()
     for name, value in _FLAGS.items():
@@ -229,15 +232,19 @@ def _target_machine_options() -> dict[str, Any]:
     return {"cpu": cpu_name(), "features": cpu_features(), "opt": 3, "jit": True}
 
 
+def _target_machine() -> llvm.TargetMachine:
+    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+        **_target_machine_options()
+    )
+
+
 def _load(symbol: str, object_file: bytes) -> int:
     """Links an object file into the process; returns the address of `symbol`.
 
     Each object has an engine of its own: kernels compiled by different processes may hold different
     code under the same internal names.
     """
-    options = _target_machine_options()
-    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(**options)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
     engine.finalize_object()
     address = engine.get_function_address(symbol)

@@ -20,7 +20,7 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
 from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
-from runtime.kernels.half import NARROW, WIDEN, f64_to_f32_odd
+from runtime.kernels.half import NARROW, STORED, WIDEN, f64_to_f32_odd, itself
 from runtime.kernels.intrinsics import f32_argument, rint
 from runtime.kernels.isa import Isa
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
@@ -187,15 +187,6 @@ def dequantize_axis_calls(
 # --- cast ----------------------------------------------------------------------------------------
 
 
-_STORED = {"float16": "uint16", "bfloat16": "uint16"}
-"""Half precisions are loaded and stored as bits (see `half`)."""
-
-
-@device
-def _same(value: Any) -> Any:
-    return value
-
-
 @device
 def _nonzero(value: Any) -> Any:
     return np.uint8(value != 0)
@@ -226,14 +217,14 @@ def _cast_function(x: str, y: str) -> Any:
     if y == "bool":
         return _nonzero
     if not x.startswith("float") or y.startswith("float"):
-        return _same  # storing it converts
+        return itself  # storing it converts
     return saturating(y, np.dtype(x).type)
 
 
 @cache
 def cast_kernel(x: str, y: str) -> Kernel:
     """The kernel that casts dtype `x` to dtype `y`."""
-    widen = WIDEN.get(x, _same)
+    widen = WIDEN.get(x, itself)
     function = _cast_function("float32" if x in WIDEN else x, y)
 
     @device
@@ -245,7 +236,7 @@ def cast_kernel(x: str, y: str) -> Kernel:
             for i in range(n):
                 y[i * sy] = function(widen(x[i * sx]))
 
-    return nest2(cast_kernel, row_function, _STORED.get(x, x), _STORED.get(y, y), x, y)
+    return nest2(cast_kernel, row_function, STORED.get(x, x), STORED.get(y, y), x, y)
 
 
 def cast_calls(x: View, y: View) -> list[Call]:

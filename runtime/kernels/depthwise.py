@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import product
 from math import gcd
+from typing import cast
 
 import numpy as np
 
@@ -28,20 +28,20 @@ from runtime.kernels.depthwise_columns import (
     has_columns,
     masks_stores,
 )
+from runtime.kernels.depthwise_portable import portable_depthwise_kernel
 from runtime.kernels.depthwise_tile import TAPS, DepthwiseTile, depthwise_kernel
 from runtime.kernels.epilogue import (
     Epilogue,
     EpilogueCode,
     OutputKind,
     pack_epilogue,
-    scalar_epilogue,
     u8_clamp,
 )
-from runtime.kernels.gemm import element_access
-from runtime.kernels.intrinsics import argument, i64_pointer
+from runtime.kernels.half import HALF_KINDS
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.tile import Multiply, multiply_for
+from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
+from runtime.kernels.vector_ir import HalfKind
 
 
 def depthwise_calls(
@@ -63,13 +63,16 @@ def depthwise_calls(
     weight, bias = fold_zero_points(weight, bias, x_zero_point, weight_zero_point)
     _, _, x_row, x_column = x.byte_strides
     height, width = weight.shape[2:]
+    half = HALF_KINDS.get(weight.dtype.name)
+    widened = weight.dtype if half is None else np.dtype(np.float32)
     lines_shape = (*y.shape[:3], 1)  # a line is the pixels of one output row
     problem = Depthwise(
         a=x.address - pads[0] * x_row - pads[1] * x_column,
         lines=pixel_offsets(x, lines_shape, strides),
         rows=np.arange(height) * (x_row * dilations[0]),
         columns=np.arange(width) * (x_column * dilations[1]),
-        weights=weight.reshape(len(weight), height * width),
+        weights=weight.reshape(len(weight), height * width).astype(widened),
+        half=half,
         bias=bias,
         c=y.address,
         outputs=pixel_offsets(y, lines_shape, (1, 1)),
@@ -83,7 +86,7 @@ def depthwise_calls(
     )
     if not len(problem.lines) or not problem.pixels:
         return []
-    element = "f32" if weight.dtype == np.float32 else "u8"
+    element = "f32" if widened == np.float32 else "u8"
     multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
@@ -99,7 +102,7 @@ class Depthwise:
 
     lines, outputs, residuals: offset of each line; rows [KH], columns [KW]: offsets of the window's
     from the pixel.  weights [C, KH * KW], bias [C].  The steps lead from one pixel of a line to the
-    next.
+    next.  half: the type of the activations if they are 16-bit floats; the weights are float32.
     """
 
     a: int
@@ -117,6 +120,7 @@ class Depthwise:
     residual: int
     residuals: np.ndarray | None
     r_step: int
+    half: HalfKind | None = None
 
     @property
     def taps(self) -> np.ndarray:
@@ -126,6 +130,8 @@ class Depthwise:
     @property
     def itemsize(self) -> int:
         """Bytes of an activation."""
+        if self.half is not None:
+            return 2
         return 4 if self.weights.dtype == np.float32 else 1
 
     @property
@@ -234,13 +240,13 @@ def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call] | None:
     column = int(problem.columns[1])
     shared = next((n for n in (1, 2) if blocks.x_step == n * column), 0)
     outputs = max(map(len, _row_tasks(problem)))
-    if not has_columns(multiply.kind, outputs, shared, problem.code):
+    if not has_columns(problem.half or multiply.kind, outputs, shared, problem.code):
         return None
     calls = []
     for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
         if chosen:
             masked = masks_stores(multiply, partial)
-            tile = ColumnsTile(multiply, outputs, shared, masked, problem.code)
+            tile = ColumnsTile(multiply, outputs, shared, masked, problem.code, problem.half)
             calls.append(_columns_call(blocks, chosen, tile))
     return calls
 
@@ -311,16 +317,23 @@ def _row_tasks(problem: Depthwise) -> list[tuple[int, ...]]:
 # --- any window ---
 
 
+def _registers(multiply: Multiply, half: HalfKind | None, filled: int) -> int:
+    """The registers of a tile for a block that fills so many: as few kinds as reading at most 64
+    bytes past a buffer allows."""
+    if multiply.kind == "u8":
+        return interleave.REGISTERS
+    return filled if half is None else filled + filled % 2
+
+
 def _tile_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
+    problem = blocks.problem
     calls = []
     for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
         if chosen:
-            # Bytes are read a whole register at a time, floats no further than they must be.
-            registers = interleave.REGISTERS
-            if multiply.kind == "f32":
-                registers = -(-len(chosen[0].channels) // multiply.lanes)
+            filled = -(-len(chosen[0].channels) // multiply.lanes)
+            registers = _registers(multiply, problem.half, filled)
             masked = masks_stores(multiply, partial)
-            tile = DepthwiseTile(multiply, registers, masked, blocks.problem.code)
+            tile = DepthwiseTile(multiply, registers, masked, problem.code, problem.half)
             calls.append(_tile_call(blocks, chosen, tile))
     return calls
 
@@ -401,87 +414,57 @@ def _portable_call(problem: Depthwise) -> Call:
         block.ctypes.data,
     )
     keep = (weights, block, lines, outputs, residuals, offsets)
-    return Call(portable_depthwise_kernel(replace(problem.code, clamp="real")), arguments, keep)
+    kernel = portable_depthwise_kernel(replace(problem.code, clamp="real"), problem.half)
+    return Call(kernel, arguments, keep)
 
 
-@cache
-def portable_depthwise_kernel(code: EpilogueCode) -> Kernel:
-    """The convolution as plain loops, one channel of one pixel at a time."""
-    finish = scalar_epilogue(code)
-    size = code.output_size
-    activations, weights_of, number = element_access(code)
-    itemsize = 4 if code.accumulator == "f32" else 1
+# --- all kernels ---
 
-    def depthwise(row: int, thread: int, threads: int) -> None:
-        a = argument(row, 1)
-        line_count = argument(row, 2)
-        lines = i64_pointer(argument(row, 3))
-        c = argument(row, 4)
-        outputs = i64_pointer(argument(row, 5))
-        r = argument(row, 6)
-        residuals = i64_pointer(argument(row, 7))
-        pixels = argument(row, 8)
-        x_step = argument(row, 9)
-        y_step = argument(row, 10)
-        r_step = argument(row, 11)
-        weights = weights_of(argument(row, 12))
-        channels = argument(row, 13)
-        taps = argument(row, 14)
-        offsets = i64_pointer(argument(row, 15))
-        block = argument(row, 16)
-        for line in range(line_count * thread // threads, line_count * (thread + 1) // threads):
-            for pixel in range(pixels):
-                x = a + lines[line] + pixel * x_step
-                output = c + outputs[line] + pixel * y_step
-                residual = r + residuals[line] + pixel * r_step
-                for channel in range(channels):
-                    total = number(0)
-                    for tap in range(taps):
-                        value = number(activations(x + offsets[tap] + channel * itemsize)[0])
-                        weight = number(weights[channel * taps + tap])
-                        total = number(total + number(value * weight))
-                    skip = channel * size
-                    finish(total, block, channels, channel, output + skip, residual + skip)
+_FLOATS: tuple[HalfKind | None, ...] = (None, "bf16", "f16")
+"""The types of float activations, None being float32."""
 
-    return Kernel.of(depthwise, "portable", code)
+
+def _codes(kind: ElementKind, half: HalfKind | None) -> list[EpilogueCode]:
+    """What may become of the sums."""
+    if kind == "u8":
+        # The clamp on bytes covers that of nothing: it costs two operations per 64 channels.
+        return [
+            *(EpilogueCode("u8", "i32", r, c) for r in (False, True) for c in ("real", "bytes")),
+            EpilogueCode("f32", "i32", False),
+            EpilogueCode("i32", "i32", False),
+        ]
+    outputs: tuple[OutputKind, ...] = ("f32",) if half is None else ("f32", half)
+    return [EpilogueCode(output, "f32", r) for output in outputs for r in (False, True)]
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every kernel that a depthwise convolution may ask for."""
-    kernels = [
-        portable_depthwise_kernel(EpilogueCode(kind, "i32", residual))
-        for kind, residual in _OUTPUTS
+    elements: list[tuple[ElementKind, HalfKind | None]] = [
+        ("u8", None),
+        *((cast(ElementKind, "f32"), half) for half in _FLOATS),
     ]
-    kernels += [portable_depthwise_kernel(EpilogueCode("f32", "f32", r)) for r in (False, True)]
-    for kind in ("u8", "f32"):
+    kernels = []
+    for kind, half in elements:
         multiply = multiply_for(isa, kind)
-        if multiply is None:
-            continue
-        codes = [EpilogueCode("f32", "f32", residual) for residual in (False, True)]
-        if kind == "u8":
-            codes = [
-                EpilogueCode(output, "i32", residual, clamp)
-                for output, residual in _OUTPUTS
-                for clamp in (("real", "bytes") if output == "u8" else ("real",))
-            ]
-        masked = sorted({masks_stores(multiply, partial) for partial in (False, True)})
-        for code, mask in product(codes, masked):
-            kernels += [
-                depthwise_columns_kernel(ColumnsTile(multiply, outputs, shared, mask, code))
-                for outputs, shared in product((1, 2), (0, 1, 2))
-                if has_columns(kind, outputs, shared, code)
-            ]
-            kernels += [
-                depthwise_kernel(DepthwiseTile(multiply, registers, mask, code))
-                for registers in ((4,) if kind == "u8" else (1, 2, 3, 4))
-            ]
+        for code in _codes(kind, half):
+            if code.clamp == "real":
+                kernels.append(portable_depthwise_kernel(code, half))
+            if multiply is not None:
+                kernels += _tiles_of(multiply, code, half)
     return kernels
 
 
-_OUTPUTS: list[tuple[OutputKind, bool]] = [
-    ("u8", False),
-    ("u8", True),
-    ("f32", False),
-    ("i32", False),
-]
-"""What becomes of integer sums, and whether a residual is added."""
+def _tiles_of(multiply: Multiply, code: EpilogueCode, half: HalfKind | None) -> list[Kernel]:
+    kernels = []
+    for masked in sorted({masks_stores(multiply, partial) for partial in (False, True)}):
+        kernels += [
+            depthwise_columns_kernel(ColumnsTile(multiply, outputs, shared, masked, code, half))
+            for outputs, shared in product((1, 2), (0, 1, 2))
+            if has_columns(half or multiply.kind, outputs, shared, code)
+        ]
+        widths = {_registers(multiply, half, count) for count in range(1, 5)}
+        kernels += [
+            depthwise_kernel(DepthwiseTile(multiply, registers, masked, code, half))
+            for registers in sorted(widths)
+        ]
+    return kernels

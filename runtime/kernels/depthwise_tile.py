@@ -19,8 +19,8 @@ from runtime.kernels import interleave
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.tile import Multiply
-from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
+from runtime.kernels.multiply import Multiply
+from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 4  # per dot product
 
@@ -29,18 +29,20 @@ TAPS = 4  # per dot product
 class DepthwiseTile:
     """A block of `registers` * lanes channels; masked if not all of them are stored.
 
-    Bytes are interleaved four registers at a time: `registers` is 4 for them.
+    Bytes are interleaved four registers at a time: `registers` is 4 for them.  half: the type of
+    the activations if they are 16-bit floats, which are widened; the weights are float32 then.
     """
 
     multiply: Multiply
     registers: int
     masked: bool
     epilogue: EpilogueCode
+    half: HalfKind | None = None
 
     def __str__(self) -> str:
         m = self.multiply
         masked = "-masked" if self.masked else ""
-        return f"{m.isa}-{m.kind}-x{self.registers}{masked}-{self.epilogue}"
+        return f"{m.isa}-{self.half or m.kind}-x{self.registers}{masked}-{self.epilogue}"
 
     def pack(self, weights: np.ndarray, steps: int) -> np.ndarray:
         """Weights [channels, taps] of one block, as drawn above."""
@@ -136,10 +138,9 @@ class DepthwiseTile:
                 for value in interleave.interleave(e, loads, lanes)
             ]
         else:
+            size = lanes * (2 if self.half else 4)
             values = [
-                e.load(
-                    e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes)
-                )
+                e.load_floats(e.offset(addresses[0], size * i), lanes, self.half)
                 for i in range(self.registers)
             ]
         return [

@@ -1,6 +1,6 @@
 """Element-wise ops on one, two or three operands, with numpy broadcasting.
 
-    unary    y[i] = f(x[i])                 float32; neg, abs, relu, clip, sign also on integers
+    unary    y[i] = f(x[i])                 floats; neg, abs, relu, clip, sign also on integers
                                             (signed and unsigned, 8 to 64 bits)
     binary   y[i] = f(a[i], b[i])           operands of one type; comparisons give bool
     where    y[i] = a[i] if c[i] else b[i]
@@ -8,7 +8,8 @@
 Types and special cases follow `runtime.reference.elementwise`: integers wrap around, integer
 division truncates, NaN wins in min and max.  An integer division by zero gives 0.  Float32 results
 equal the reference in every bit (pow in float64, rounded once), except tanh, erf (2 ulp), log
-(1 ulp), elu (4 ulp) and gelu (2 ulp of |x|).
+(1 ulp), elu (4 ulp) and gelu (2 ulp of |x|).  float16 and bfloat16 are widened, computed with in
+float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from runtime.kernels import scalar_functions
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.element_types import INTEGERS, NUMBERS, NUMBERS_AND_BOOLEAN
+from runtime.kernels.half import FLOATS, WIDEN, element_access
 from runtime.kernels.intrinsics import f32_argument
 from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
@@ -43,7 +45,8 @@ _BETA = _ALPHA + 1
 @cache
 def unary_kernel(operation: str, dtype: str) -> Kernel:
     """The kernel of one unary operation on one element type."""
-    if dtype == "float32":
+    stored, load, store = element_access(dtype)
+    if dtype in FLOATS:
         function = scalar_functions.FLOAT_UNARY[operation]
 
         @device
@@ -51,10 +54,10 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
             alpha, beta = f32_argument(row, _ALPHA), f32_argument(row, _BETA)
             if sx == 1 and sy == 1:
                 for i in range(n):
-                    y[i] = function(x[i], alpha, beta)
+                    y[i] = store(function(load(x[i]), alpha, beta))
             else:
                 for i in range(n):
-                    y[i * sy] = function(x[i * sx], alpha, beta)
+                    y[i * sy] = store(function(load(x[i * sx]), alpha, beta))
     else:
         function = scalar_functions.INTEGER_UNARY[operation]
         # Bounds of x's own type: narrow vectors for narrow types, and no u64 compared with i64.
@@ -66,7 +69,7 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
             for i in range(n):
                 y[i * sy] = function(x[i * sx], alpha, beta)
 
-    return nest2(unary_kernel, row_function, dtype, dtype, operation)
+    return nest2(unary_kernel, row_function, stored, stored, operation, dtype)
 
 
 def unary_calls(
@@ -79,7 +82,7 @@ def unary_calls(
     """
     if y.size == 0:
         return []
-    if y.dtype == np.float32:
+    if y.dtype.name in FLOATS:
         parameters = (f32_bits(alpha), f32_bits(beta))
     else:
         parameters = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
@@ -101,9 +104,9 @@ def _integer_bound(value: float, dtype: np.dtype) -> int:
 
 def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:
     """y = min(max(x, low), high); NaN stays.  Bounds of an integer x are rounded inwards."""
-    if y.dtype != np.float32 and np.isfinite(low):
+    if y.dtype.name not in FLOATS and np.isfinite(low):
         low = np.ceil(low)
-    if y.dtype != np.float32 and np.isfinite(high):
+    if y.dtype.name not in FLOATS and np.isfinite(high):
         high = np.floor(high)
     return unary_calls("clip", x, y, alpha=low, beta=high)
 
@@ -111,9 +114,12 @@ def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:
 @cache
 def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
     """The kernel of one binary operation on one combination of element types."""
-    function = scalar_functions.binary_function(operation, a, b)
+    function = scalar_functions.binary_function(operation, _computed_in(a), _computed_in(b))
+    stored_a, load_a, _ = element_access(a)
+    stored_b, load_b, _ = element_access(b)
+    stored_y, _, store = element_access(y)
 
-    if a == b == "float32":
+    if a in FLOATS and b in FLOATS:
 
         @device
         def row_function(
@@ -121,14 +127,14 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
         ) -> None:
             if sa == 1 and sb == 1 and sy == 1:
                 for i in range(n):
-                    y[i] = function(a[i], b[i])
+                    y[i] = store(function(load_a(a[i]), load_b(b[i])))
             elif sa == 1 and sb == 0 and sy == 1:
-                scalar = b[0]
+                scalar = load_b(b[0])
                 for i in range(n):
-                    y[i] = function(a[i], scalar)
+                    y[i] = store(function(load_a(a[i]), scalar))
             else:
                 for i in range(n):
-                    y[i * sy] = function(a[i * sa], b[i * sb])
+                    y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
     else:
 
         @device
@@ -136,9 +142,14 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
             row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int
         ) -> None:
             for i in range(n):
-                y[i * sy] = function(a[i * sa], b[i * sb])
+                y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
 
-    return nest3(binary_kernel, row_function, a, b, y, operation)
+    return nest3(binary_kernel, row_function, stored_a, stored_b, stored_y, operation, a, b, y)
+
+
+def _computed_in(dtype: str) -> str:
+    """The type an operation on elements of `dtype` computes in."""
+    return "float32" if dtype in WIDEN else dtype
 
 
 def binary_calls(operation: str, a: View, b: View, y: View) -> list[Call]:

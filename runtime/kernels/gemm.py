@@ -34,6 +34,7 @@ from runtime.kernels.epilogue import (
 from runtime.kernels.half import WIDEN
 from runtime.kernels.intrinsics import (
     argument,
+    call_tile,
     f32_pointer,
     i16_pointer,
     i64_pointer,
@@ -42,14 +43,17 @@ from runtime.kernels.intrinsics import (
 )
 from runtime.kernels.isa import AMX, Isa
 from runtime.kernels.layout import channels_of
+from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.packing import pack_tiles
-from runtime.kernels.tile import TILE_ROWS, ElementKind, Multiply, Tile, multiply_for
+from runtime.kernels.tile import Argument, PanelWord, Tile
+from runtime.kernels.tiling import Tiling, choose_tiling, depth_passes
 
-_BLOCK_BYTES = 256 * 1024
-"""Activations per block of rows: a quarter of the smallest second-level cache this is meant for."""
-
-_MANY_PANELS = 8
-"""From here on threads share panels: the imbalance is at most an eighth."""
+# What the walker reads, as the plain numbers that numba needs.
+_M, _TILES = int(Argument.M), int(Argument.TILES)
+_PANELS, _PANEL_TABLE = int(Argument.PANELS), int(Argument.PANEL_TABLE)
+_TILES_PER_BLOCK = int(Argument.TILES_PER_BLOCK)
+_HIGH, _LOW = int(PanelWord.HIGH), int(PanelWord.LOW)
+_PANEL_BYTES = 8 * len(PanelWord)
 
 
 _ELEMENTS: dict[np.dtype, ElementKind] = {
@@ -117,35 +121,101 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     multiply = multiply_for(isa, product.element)
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
+    segments, k, _ = product.weights.shape
+    if product.element == product.epilogue.kind == "f32" and isinstance(
+        product.weights, np.ndarray
+    ):
+        passes = depth_passes(segments, k, multiply)
+        parts = _split_depth(product, passes)
+        return [call for part in parts for call in _tile_calls(part, multiply)]
     return _tile_calls(product, multiply)
+
+
+def _split_depth(product: Product, passes: int) -> list[Product]:
+    """Products of consecutive parts of the depth, each of which adds to the one before.
+
+    The sums wait in the output, so they must be of its type; only the last part clamps them.
+    """
+    assert isinstance(product.weights, np.ndarray)
+    segments, k, _ = product.weights.shape
+    size = product.weights.itemsize
+    parts: list[Product] = []
+    for part in range(passes):
+        if segments > 1:
+            chosen = slice(segments * part // passes, segments * (part + 1) // passes)
+            weights, offsets = product.weights[chosen], product.segments[chosen]
+        else:
+            chosen = slice(k * part // passes, k * (part + 1) // passes)
+            weights, offsets = product.weights[:, chosen], product.segments + chosen.start * size
+        made = replace(product, weights=weights, segments=offsets)
+        if part:
+            bias = np.zeros_like(product.bias)
+            made = replace(made, bias=bias, residual=product.c, residuals=product.outputs)
+        if part < passes - 1:
+            made = replace(made, epilogue=replace(product.epilogue, lo=-np.inf, hi=np.inf))
+        parts.append(made)
+    return parts
 
 
 # --- tiles ---
 
 
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
-    widest = len(TILE_ROWS[multiply.isa, multiply.kind])
-    n = product.weights.shape[2]
-    whole = n - n % (widest * multiply.lanes)
-    calls = []
-    if whole:
-        calls += _panels_calls(product, multiply, 0, whole, widest)
-    if n > whole:
-        calls += _panels_calls(product, multiply, whole, n, -(-(n - whole) // multiply.lanes))
-    return calls
-
-
-def _panels_calls(
-    product: Product, multiply: Multiply, first: int, end: int, vectors: int
-) -> list[Call]:
-    """The columns [first, end): whole panels of `vectors` registers, or one narrower panel."""
+    segments, k, n = product.weights.shape
     m = len(product.rows)
-    columns = vectors * multiply.lanes
-    tiles = -(-m // TILE_ROWS[multiply.isa, multiply.kind][vectors - 1])
-    rows = -(-m // tiles)
-    tile = Tile(multiply, rows, vectors, bool((end - first) % columns), product.code)
+    tiling = choose_tiling(m, n, segments, k, multiply)
+    tables = _Tables(product)
+    before: list[Call] = []
+    keep: list[np.ndarray] = [*tables.arrays]
+    panels: list[np.ndarray] = []
+    first = 0
+    for vectors, count in tiling.panels:
+        end = min(first + count * vectors * multiply.lanes, n)
+        made = _panels(product, multiply, tiling, first, end, vectors)
+        before += made.before
+        keep += made.keep
+        panels.append(made.table)
+        first = end
+    table = aligned(np.concatenate(panels))
+    table[:, PanelWord.NEXT_WEIGHTS] = np.roll(table[:, PanelWord.WEIGHTS], -1)
+    row = {
+        Argument.A: product.a,
+        Argument.K: k,
+        Argument.ROWS: tables.rows.ctypes.data,
+        Argument.SEGMENTS: segments,
+        Argument.SEGMENT_OFFSETS: tables.segments.ctypes.data,
+        Argument.C: product.c,
+        Argument.OUTPUTS: tables.outputs.ctypes.data,
+        Argument.R: product.residual,
+        Argument.RESIDUALS: tables.residuals.ctypes.data,
+        Argument.M: m,
+        Argument.TILES: tiling.tiles,
+        Argument.PANELS: len(table),
+        Argument.PANEL_TABLE: table.ctypes.data,
+        Argument.TILES_PER_BLOCK: tiling.tiles_per_block,
+    }
+    arguments = tuple(row[word] for word in Argument)
+    return [*before, Call(walk_tiles, arguments, (table, *keep))]
 
-    order = interleave.order(multiply.lanes) if tile.interleaved else None
+
+@dataclass(frozen=True, eq=False)
+class _Panels:
+    """Panels of one width: the calls that pack their weights, their `PanelWord`s, and memory."""
+
+    before: list[Call]
+    table: np.ndarray
+    keep: tuple[np.ndarray, ...]
+
+
+def _panels(
+    product: Product, multiply: Multiply, tiling: Tiling, first: int, end: int, vectors: int
+) -> _Panels:
+    """The panels of `vectors` registers that cover the columns [first, end)."""
+    columns = vectors * multiply.lanes
+    masked = vectors < tiling.widest or bool((end - first) % columns)
+    high = Tile(multiply, tiling.rows, vectors, masked, product.code)
+    low = replace(high, rows=len(product.rows) // tiling.tiles)
+    order = interleave.order(multiply.lanes) if high.interleaved else None
     before: list[Call] = []
     if isinstance(product.weights, View):
         pack, weights = pack_panels_call(product.weights.slice(2, first, end - first), columns)
@@ -154,34 +224,15 @@ def _panels_calls(
         weights = pack_tiles(product.weights[:, :, first:end], multiply, vectors, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
     blocks = pack_epilogue(epilogue, product.bias[first:end], columns, order)
-    segments, k, _ = product.weights.shape
-    tables = _Tables(product)
-    itemsize = product.weights.dtype.itemsize
-    tiles_per_block = max(1, _BLOCK_BYTES // (rows * segments * k * itemsize))
-    skip = first * product.code.output_size
-    arguments = (
-        product.a,
-        weights.ctypes.data,
-        k,
-        tables.rows.ctypes.data,
-        segments,
-        tables.segments.ctypes.data,
-        blocks.ctypes.data,
-        product.c + skip,
-        tables.outputs.ctypes.data,
-        product.residual + skip,
-        tables.residuals.ctypes.data,
-        m,
-        tiles,
-        len(weights),
-        weights.strides[0],
-        blocks.strides[0],
-        columns * product.code.output_size,
-        end - first,
-        tiles_per_block,
-    )
-    call = Call(tile_kernel(tile), arguments, (weights, blocks, *tables.arrays))
-    return [*before, call]
+    panel = np.arange(len(weights))
+    table = np.zeros((len(weights), len(PanelWord)), np.int64)
+    table[:, PanelWord.HIGH] = high.function.address
+    table[:, PanelWord.LOW] = low.function.address
+    table[:, PanelWord.WEIGHTS] = weights.ctypes.data + panel * weights.strides[0]
+    table[:, PanelWord.BLOCK] = blocks.ctypes.data + panel * blocks.strides[0]
+    table[:, PanelWord.OUTPUT] = (first + panel * columns) * product.code.output_size
+    table[:, PanelWord.VALID] = np.minimum(end - first - panel * columns, columns)
+    return _Panels(before, table, (weights, blocks))
 
 
 class _Tables:
@@ -199,81 +250,39 @@ class _Tables:
         return (self.rows, self.segments, self.outputs, self.residuals)
 
 
-@cache
-def tile_kernel(tile: Tile) -> Kernel:
-    """The kernel that covers a product with tiles of `tile.rows` and one fewer rows."""
-    tall = tile.rows
-    low_rows = max(tall - 1, 1)
-    high = tile.function()
-    low = Tile(tile.multiply, low_rows, tile.vectors, tile.masked, tile.epilogue).function()
-    panel_columns = tile.columns
+@kernel
+def walk_tiles(row: int, thread: int, threads: int) -> None:
+    """Computes a product tile by tile: blocks of rows, in those panels, in those tiles.
 
-    def gemm(row: int, thread: int, threads: int) -> None:
-        a = argument(row, 1)
-        w = argument(row, 2)
-        depth = argument(row, 3)
-        rows = argument(row, 4)
-        segments = argument(row, 5)
-        segment_offsets = argument(row, 6)
-        block = argument(row, 7)
-        c = argument(row, 8)
-        outputs = argument(row, 9)
-        r = argument(row, 10)
-        residuals = argument(row, 11)
-        m = argument(row, 12)
-        tiles = argument(row, 13)
-        panels = argument(row, 14)
-        panel_weights = argument(row, 15)
-        panel_block = argument(row, 16)
-        panel_output = argument(row, 17)
-        columns = argument(row, 18)
-        tiles_per_block = argument(row, 19)
+    Threads share the tiles of all panels evenly: each has a run of them in that order.
+    """
+    m = argument(row, _M)
+    tiles = argument(row, _TILES)
+    panels = argument(row, _PANELS)
+    table = argument(row, _PANEL_TABLE)
+    per_block = argument(row, _TILES_PER_BLOCK)
+    low_rows = m // tiles
+    high_tiles = m - tiles * low_rows  # so many tiles, the first, have one row more
 
-        first_panel, end_panel, first_tile, end_tile = 0, panels, 0, tiles
-        if panels >= _MANY_PANELS:
-            first_panel = panels * thread // threads
-            end_panel = panels * (thread + 1) // threads
-        else:
-            first_tile = tiles * thread // threads
-            end_tile = tiles * (thread + 1) // threads
-
-        low_count = m // tiles
-        high_tiles = m - tiles * low_count  # so many tiles have one row more
-        start = first_tile
-        while start < end_tile:
-            stop = min(start + tiles_per_block, end_tile)
-            for p in range(first_panel, end_panel):
-                wp = w + p * panel_weights
-                ep = block + p * panel_block
-                cp = c + p * panel_output
-                rp = r + p * panel_output
-                valid = columns - p * panel_columns
-                i = start * low_count + min(start, high_tiles)
-                for t in range(start, stop):
-                    count = low_count + 1 if t < high_tiles else low_count
-                    table = 8 * i
-                    arguments = (
-                        a,
-                        wp,
-                        depth,
-                        rows + table,
-                        segments,
-                        segment_offsets,
-                        ep,
-                        cp,
-                        outputs + table,
-                        rp,
-                        residuals + table,
-                        valid,
-                    )
-                    if count == tall:
-                        high(arguments)
-                    else:
-                        low(arguments)
-                    i += count
-            start = stop
-
-    return Kernel.of(gemm, tile)
+    first = tiles * panels * thread // threads
+    end = tiles * panels * (thread + 1) // threads
+    while first < end:
+        block = first // (panels * per_block)  # all earlier blocks are whole
+        block_tile = block * per_block
+        block_tiles = min(per_block, tiles - block_tile)
+        inside = first - block_tile * panels
+        panel = inside // block_tiles
+        start = block_tile + inside - panel * block_tiles
+        stop = min(block_tile + block_tiles, start + end - first)
+        words = table + panel * _PANEL_BYTES
+        high_stop = max(start, min(stop, high_tiles))
+        top = start * low_rows + min(start, high_tiles)
+        if high_stop > start:
+            call_tile(argument(words, _HIGH), row, words, top, high_stop - start)
+        if stop > high_stop:
+            top = high_stop * low_rows + min(high_stop, high_tiles)
+            call_tile(argument(words, _LOW), row, words, top, stop - high_stop)
+        first += stop - start
 
 
 # --- weights known at run time ---

@@ -174,3 +174,16 @@ def stack_memory(size: int) -> Any:
         return types.int64(), generate
 
     return memory
+
+
+@intrinsic
+def call_tile(typingctx: Any, function: Any, row: Any, panel: Any, first: Any, count: Any) -> Any:
+    """Calls the generated function at an address with four words (see `tile`)."""
+    signature = types.void(*[types.int64] * 5)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer_type = ir.FunctionType(ir.VoidType(), [_I64] * 4).as_pointer()
+        builder.call(builder.inttoptr(arguments[0], pointer_type), arguments[1:])
+        return context.get_dummy_value()
+
+    return signature, generate

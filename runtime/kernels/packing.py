@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.abi import aligned
-from runtime.kernels.tile import Multiply
+from runtime.kernels.multiply import Multiply
 
 
 def pack_tiles(

@@ -7,8 +7,10 @@ inlined) and is called from a numba kernel through an intrinsic made by `generat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -41,6 +43,14 @@ class _BFloatType(ir.Type):
 BF16: Any = _BFloatType()
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """The first `count` (an int64 value, any sign) lanes of a vector: a mask for `Emitter.store`
+    where the CPU has none for small elements."""
+
+    count: Any
+
+
 class Emitter:
     """An IR builder with the verbs of vector code.  Addresses are int64 values, in bytes."""
 
@@ -71,7 +81,10 @@ class Emitter:
         return self.builder.load(self.pointer(address, kind), align=align)
 
     def store(self, value: Any, address: Any, mask: Any = None) -> None:
-        """Stores a vector; with a mask (`<n x i1>`) only the lanes that are set."""
+        """Stores a vector; with a mask (`<n x i1>` or `Prefix`) only the lanes that are set."""
+        if isinstance(mask, Prefix):
+            self._store_first(value, address, mask.count)
+            return
         pointer = self.pointer(address, value.type)
         if mask is None:
             self.builder.store(value, pointer, align=1)
@@ -79,6 +92,35 @@ class Emitter:
         element = str(value.type.element).replace("float", "f32")
         name = f"llvm.masked.store.v{value.type.count}{element}.p0"
         self.call(name, ir.VoidType(), value, pointer, I32(1), mask)
+
+    def _store_first(self, value: Any, address: Any, count: Any) -> None:
+        """Stores the first `count` lanes: as powers of two, largest first."""
+        lanes, size = value.type.count, value.type.element.width // 8
+        builder = self.builder
+        with builder.goto_entry_block():
+            place = builder.alloca(value.type)
+        builder.store(value, place)
+        source = builder.ptrtoint(place, I64)
+        whole = builder.icmp_signed(">=", count, I64(lanes))
+        count = builder.select(whole, I64(lanes), count)
+        count = builder.select(builder.icmp_signed("<", count, I64(0)), I64(0), count)
+        done: Any = I64(0)
+        part = 1 << (lanes.bit_length() - 1)
+        while part:
+            kind = ir.IntType(8 * size * part)
+            with builder.if_then(builder.icmp_signed(">=", count, builder.add(done, I64(part)))):
+                skip = builder.mul(done, I64(size))
+                moved = self.load(builder.add(source, skip), kind)
+                self.builder.store(moved, self.pointer(builder.add(address, skip), kind), align=1)
+            fits = builder.icmp_signed(">=", count, builder.add(done, I64(part)))
+            done = builder.select(fits, builder.add(done, I64(part)), done)
+            part //= 2
+
+    def prefetch(self, address: Any) -> None:
+        """Asks for the cache line at an address (which need not exist) in the level-2 cache."""
+        self.call(
+            "llvm.prefetch.p0", ir.VoidType(), self.pointer(address, I8), I32(0), I32(2), I32(1)
+        )
 
     def splat(self, value: Any, lanes: int) -> Any:
         """A vector whose lanes all hold `value`."""
@@ -104,6 +146,12 @@ class Emitter:
         bits = self.builder.zext(values, Vector(I32, lanes))
         shifted = self.builder.shl(bits, self.constant(I32, [16] * lanes))
         return self.builder.bitcast(shifted, Vector(F32, lanes))
+
+    def load_floats(self, address: Any, lanes: int, half: HalfKind | None) -> Any:
+        """float32 from memory that holds float32, or 16-bit floats."""
+        if half is None:
+            return self.load(address, Vector(F32, lanes))
+        return self.widen(self.load(address, Vector(I16, lanes)), half)
 
     def narrow(self, values: Any, kind: HalfKind) -> Any:
         """float32 -> the bits of 16-bit floats, to nearest even; NaN stays NaN."""
@@ -131,6 +179,16 @@ class Emitter:
 
     def first_lanes(self, count: Any, lanes: int) -> Any:
         """The mask of the first `count` (an int64 value, any sign) of `lanes` lanes."""
+        if lanes > 16:  # one shift instead of comparisons
+            builder = self.builder
+            some = builder.icmp_signed(">", count, I64(0))
+            missing = builder.sub(I64(64), count)
+            none_missing = builder.icmp_signed("<", missing, I64(0))
+            missing = builder.select(none_missing, I64(0), missing)
+            bits = builder.lshr(I64(-1), builder.and_(missing, I64(63)))
+            bits = builder.select(some, bits, I64(0))
+            narrow = bits if lanes == 64 else builder.trunc(bits, ir.IntType(lanes))
+            return builder.bitcast(narrow, Vector(I1, lanes))
         limit = self.splat(self.builder.trunc(count, I32), lanes)
         return self.builder.icmp_signed("<", self.constant(I32, range(lanes)), limit)
 
@@ -196,3 +254,30 @@ def generated(name: str, arity: int, emit: Callable[[Emitter, list[Any]], None])
         return types.void(types.UniTuple(types.int64, arity)), generate
 
     return call
+
+
+class GeneratedFunction:
+    """A C function `void f(int64, ...)` that is generated without numba; `Kernel.of` takes it.
+
+    module: whose source text the code depends on.  name: of the function, unique in the module.
+    """
+
+    def __init__(
+        self, module: str, name: str, arity: int, emit: Callable[[Emitter, list[Any]], None]
+    ):
+        self.__module__, self.__qualname__ = module, name
+        self._arity, self._emit = arity, emit
+
+    def compile(self, machine: llvm.TargetMachine) -> tuple[str, bytes]:
+        """(symbol, object file)"""
+        module = ir.Module(name="generated")
+        module.triple = machine.triple
+        kind = ir.FunctionType(ir.VoidType(), [I64] * self._arity)
+        function = ir.Function(module, kind, "generated")
+        function.attributes.add("nounwind")
+        emitter = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
+        self._emit(emitter, list(function.args))
+        emitter.builder.ret_void()
+        parsed = llvm.parse_assembly(str(module))
+        parsed.verify()
+        return function.name, machine.emit_object(parsed)
