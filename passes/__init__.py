@@ -52,6 +52,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "fuse-lookup-table": ("passes.integer.fuse_lookup_table", "FuseLookupTablePass"),
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
+    "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),

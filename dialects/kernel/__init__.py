@@ -4,14 +4,16 @@ layout.py       how a buffer lies in memory
 signatures.py   what can be called
 ops.py          constants, calls, views
 loops.py        loops whose body is written out
+join.py         buffers that others are windows of
 """
 
 from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from dialects.kernel.join import JoinOp
 from dialects.kernel.layout import BufferAttr
 from dialects.kernel.loops import LOOP_OPS
-from dialects.kernel.ops import KERNEL_OPS
+from dialects.kernel.ops import CallOp, ConstantOp, ViewOp
 
-Kernel = Dialect("kernel", [*KERNEL_OPS, *LOOP_OPS], [BufferAttr])
+Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp, *LOOP_OPS], [BufferAttr])

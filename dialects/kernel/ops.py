@@ -132,7 +132,7 @@ class ViewOp(PlainAssembly):
 
 def is_row_major(layout: BufferAttr, shape: Shape) -> bool:
     """The elements lie in the order of the shape, with nothing between them."""
-    if layout.halo_widths:
+    if layout.halo_widths or layout.window is not None:
         return False
     return (
         layout.order.data == "dense" or all(size == 1 for size in shape[2:]) or shape[1:2] == (1,)
@@ -349,6 +349,3 @@ class CallOp(IRDLOperation):
                 f"{sorted(signature.options)} and optionally "
                 f"{sorted(signature.optional_options)}; got {sorted(given)}"
             )
-
-
-KERNEL_OPS = (ConstantOp, CallOp, ViewOp)

@@ -14,22 +14,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from itertools import product
 from math import gcd
+from typing import cast
 
 import numpy as np
 
 from runtime.kernels import depthwise_columns, interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned
-from runtime.kernels.depthwise_columns import ColumnsTile, depthwise_columns_kernel
-from runtime.kernels.depthwise_tile import TAPS, UNROLLED_STEPS, DepthwiseTile, depthwise_kernel
-from runtime.kernels.epilogue import Epilogue, EpilogueCode, pack_epilogue, scalar_epilogue
-from runtime.kernels.gemm import element_access
-from runtime.kernels.half import HALF_KINDS, HALF_WIDEN
-from runtime.kernels.intrinsics import argument, i64_pointer, u16_pointer
+from runtime.kernels.depthwise_columns import (
+    ColumnsTile,
+    depthwise_columns_kernel,
+    has_columns,
+    masks_stores,
+)
+from runtime.kernels.depthwise_portable import portable_depthwise_kernel
+from runtime.kernels.depthwise_tile import TAPS, DepthwiseTile, depthwise_kernel
+from runtime.kernels.epilogue import (
+    Epilogue,
+    EpilogueCode,
+    OutputKind,
+    pack_epilogue,
+    u8_clamp,
+)
+from runtime.kernels.half import HALF_KINDS
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
-from runtime.kernels.multiply import Multiply, multiply_for
+from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.vector_ir import HalfKind
 
 
@@ -79,10 +90,10 @@ def depthwise_calls(
     multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
-    if weight.shape[2:] == (depthwise_columns.TAPS, depthwise_columns.TAPS):
-        return _columns_calls(problem, multiply)
-    blocks = _flattened(problem, interleave.REGISTERS * multiply.lanes)
-    return _tile_calls(blocks, multiply)
+    columns = _columns_calls(problem, multiply)
+    if columns is not None:
+        return columns
+    return _tile_calls(_flattened(problem, interleave.REGISTERS * multiply.lanes), multiply)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +145,14 @@ class Depthwise:
 
     @property
     def code(self) -> EpilogueCode:
-        accumulator = "f32" if self.weights.dtype == np.float32 else "i32"
-        return EpilogueCode(self.epilogue.kind, accumulator, self.residuals is not None)
+        """The code of its epilogue: the cheapest clamp that is proved to give the same bits."""
+        residual = self.residuals is not None
+        if self.weights.dtype == np.float32:
+            return EpilogueCode(self.epilogue.kind, "f32", residual)
+        # "none" is not worth kernels of its own: it saves two operations per 64 channels.
+        proved = self.epilogue.kind == "u8" and u8_clamp(self.epilogue, None) != "real"
+        clamp = "bytes" if proved else "real"
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
 
 
 @dataclass(frozen=True)
@@ -211,7 +228,10 @@ _WASTE = 1.2
 times more blocks outweigh what sharing saves."""
 
 
-def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
+def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call] | None:
+    """None if there is no tile of columns for this problem."""
+    if len(problem.rows) != depthwise_columns.TAPS or len(problem.columns) != len(problem.rows):
+        return None
     width = ColumnsTile(multiply, 1, 0, False, problem.code).channels
     blocks = _per_pixel(problem, width)
     channels = len(problem.weights)
@@ -219,25 +239,26 @@ def _columns_calls(problem: Depthwise, multiply: Multiply) -> list[Call]:
         blocks = _flattened(problem, width)
     column = int(problem.columns[1])
     shared = next((n for n in (1, 2) if blocks.x_step == n * column), 0)
+    outputs = max(map(len, _row_tasks(problem)))
+    if not has_columns(problem.half or multiply.kind, outputs, shared, problem.code):
+        return None
     calls = []
-    for chosen, masked in ((blocks.whole, False), (blocks.rest, True)):
+    for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
         if chosen:
-            calls.append(_columns_call(blocks, chosen, multiply, shared, masked))
+            masked = masks_stores(multiply, partial)
+            tile = ColumnsTile(multiply, outputs, shared, masked, problem.code, problem.half)
+            calls.append(_columns_call(blocks, chosen, tile))
     return calls
 
 
-def _columns_call(
-    blocks: Blocks, chosen: list[Block], multiply: Multiply, shared: int, masked: bool
-) -> Call:
+def _columns_call(blocks: Blocks, chosen: list[Block], tile: ColumnsTile) -> Call:
     problem = blocks.problem
     tasks = _row_tasks(problem)
-    outputs = max(len(task) for task in tasks)
-    tile = ColumnsTile(multiply, outputs, shared, masked, problem.code, problem.half)
     kernel = (depthwise_columns.TAPS,) * 2
     weights = aligned(
         np.stack([tile.pack(problem.weights[b.channels].reshape(-1, *kernel)) for b in chosen])
     )
-    order = interleave.order(multiply.lanes) if tile.interleaved else None
+    order = interleave.order(tile.multiply.lanes) if tile.interleaved else None
     epilogues = _block_epilogues(problem, chosen, tile.channels, order)
     starts = np.array([block.start for block in chosen], np.int64)
     counts = np.array([block.count for block in chosen], np.int64)
@@ -296,25 +317,32 @@ def _row_tasks(problem: Depthwise) -> list[tuple[int, ...]]:
 # --- any window ---
 
 
+def _registers(multiply: Multiply, half: HalfKind | None, filled: int) -> int:
+    """The registers of a tile for a block that fills so many: as few kinds as reading at most 64
+    bytes past a buffer allows."""
+    if multiply.kind == "u8":
+        return interleave.REGISTERS
+    return filled if half is None else filled + filled % 2
+
+
 def _tile_calls(blocks: Blocks, multiply: Multiply) -> list[Call]:
+    problem = blocks.problem
     calls = []
-    if blocks.whole:
-        calls.append(_tile_call(blocks, blocks.whole, multiply, interleave.REGISTERS, masked=False))
-    if blocks.rest:
-        registers = -(-len(blocks.rest[0].channels) // multiply.lanes)
-        calls.append(_tile_call(blocks, blocks.rest, multiply, registers, masked=True))
+    for chosen, partial in ((blocks.whole, False), (blocks.rest, True)):
+        if chosen:
+            filled = -(-len(chosen[0].channels) // multiply.lanes)
+            registers = _registers(multiply, problem.half, filled)
+            masked = masks_stores(multiply, partial)
+            tile = DepthwiseTile(multiply, registers, masked, problem.code, problem.half)
+            calls.append(_tile_call(blocks, chosen, tile))
     return calls
 
 
-def _tile_call(
-    blocks: Blocks, chosen: list[Block], multiply: Multiply, registers: int, masked: bool
-) -> Call:
+def _tile_call(blocks: Blocks, chosen: list[Block], tile: DepthwiseTile) -> Call:
     problem = blocks.problem
+    multiply = tile.multiply
     taps_per_step = TAPS if multiply.kind == "u8" else 1
     steps = -(-len(problem.taps) // taps_per_step)
-    unrolled = steps if steps <= UNROLLED_STEPS.get((multiply.isa, multiply.kind), 0) else 0
-    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code, problem.half)
-
     weights = aligned(np.stack([tile.pack(problem.weights[b.channels], steps) for b in chosen]))
     order = interleave.order(multiply.lanes) if tile.interleaved else None
     epilogues = _block_epilogues(problem, chosen, tile.columns, order)
@@ -386,49 +414,57 @@ def _portable_call(problem: Depthwise) -> Call:
         block.ctypes.data,
     )
     keep = (weights, block, lines, outputs, residuals, offsets)
-    return Call(portable_depthwise_kernel(problem.code, problem.half), arguments, keep)
+    kernel = portable_depthwise_kernel(replace(problem.code, clamp="real"), problem.half)
+    return Call(kernel, arguments, keep)
 
 
-@cache
-def portable_depthwise_kernel(code: EpilogueCode, half: HalfKind | None) -> Kernel:
-    """The convolution as plain loops, one channel of one pixel at a time."""
-    finish = scalar_epilogue(code)
-    size = code.output_size
-    activations, weights_of, number = element_access(code)
-    widen = number
-    itemsize = 4 if code.accumulator == "f32" else 1
-    if half is not None:
-        activations, widen, itemsize = u16_pointer, HALF_WIDEN[half], 2
+# --- all kernels ---
 
-    def depthwise(row: int, thread: int, threads: int) -> None:
-        a = argument(row, 1)
-        line_count = argument(row, 2)
-        lines = i64_pointer(argument(row, 3))
-        c = argument(row, 4)
-        outputs = i64_pointer(argument(row, 5))
-        r = argument(row, 6)
-        residuals = i64_pointer(argument(row, 7))
-        pixels = argument(row, 8)
-        x_step = argument(row, 9)
-        y_step = argument(row, 10)
-        r_step = argument(row, 11)
-        weights = weights_of(argument(row, 12))
-        channels = argument(row, 13)
-        taps = argument(row, 14)
-        offsets = i64_pointer(argument(row, 15))
-        block = argument(row, 16)
-        for line in range(line_count * thread // threads, line_count * (thread + 1) // threads):
-            for pixel in range(pixels):
-                x = a + lines[line] + pixel * x_step
-                output = c + outputs[line] + pixel * y_step
-                residual = r + residuals[line] + pixel * r_step
-                for channel in range(channels):
-                    total = number(0)
-                    for tap in range(taps):
-                        value = widen(activations(x + offsets[tap] + channel * itemsize)[0])
-                        weight = number(weights[channel * taps + tap])
-                        total = number(total + number(value * weight))
-                    skip = channel * size
-                    finish(total, block, channels, channel, output + skip, residual + skip)
+_FLOATS: tuple[HalfKind | None, ...] = (None, "bf16", "f16")
+"""The types of float activations, None being float32."""
 
-    return Kernel.of(depthwise, "portable", code, half)
+
+def _codes(kind: ElementKind, half: HalfKind | None) -> list[EpilogueCode]:
+    """What may become of the sums."""
+    if kind == "u8":
+        # The clamp on bytes covers that of nothing: it costs two operations per 64 channels.
+        return [
+            *(EpilogueCode("u8", "i32", r, c) for r in (False, True) for c in ("real", "bytes")),
+            EpilogueCode("f32", "i32", False),
+            EpilogueCode("i32", "i32", False),
+        ]
+    outputs: tuple[OutputKind, ...] = ("f32",) if half is None else ("f32", half)
+    return [EpilogueCode(output, "f32", r) for output in outputs for r in (False, True)]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel that a depthwise convolution may ask for."""
+    elements: list[tuple[ElementKind, HalfKind | None]] = [
+        ("u8", None),
+        *((cast(ElementKind, "f32"), half) for half in _FLOATS),
+    ]
+    kernels = []
+    for kind, half in elements:
+        multiply = multiply_for(isa, kind)
+        for code in _codes(kind, half):
+            if code.clamp == "real":
+                kernels.append(portable_depthwise_kernel(code, half))
+            if multiply is not None:
+                kernels += _tiles_of(multiply, code, half)
+    return kernels
+
+
+def _tiles_of(multiply: Multiply, code: EpilogueCode, half: HalfKind | None) -> list[Kernel]:
+    kernels = []
+    for masked in sorted({masks_stores(multiply, partial) for partial in (False, True)}):
+        kernels += [
+            depthwise_columns_kernel(ColumnsTile(multiply, outputs, shared, masked, code, half))
+            for outputs, shared in product((1, 2), (0, 1, 2))
+            if has_columns(half or multiply.kind, outputs, shared, code)
+        ]
+        widths = {_registers(multiply, half, count) for count in range(1, 5)}
+        kernels += [
+            depthwise_kernel(DepthwiseTile(multiply, registers, masked, code, half))
+            for registers in sorted(widths)
+        ]
+    return kernels

@@ -29,12 +29,30 @@ from runtime.kernels import interleave
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.multiply import Multiply
+from runtime.kernels.multiply import ElementKind, Multiply
 from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 3  # the kernel's height and width
 ROWS = 4  # rows of x in the offset table of a task
 OUTPUTS = 2  # output rows of a task
+
+
+def has_columns(element: ElementKind, outputs: int, step: int, epilogue: EpilogueCode) -> bool:
+    """Whether there is such a tile: those that networks use, since every one must be compiled.
+
+    The others (floats that share nothing, residuals, results of other types) are left to the tile
+    for any window.
+    """
+    if epilogue.residual or epilogue.kind != element:
+        return False
+    if element != "u8":
+        return (outputs, step) in ((2, 1), (1, 2))
+    return outputs == 2 or step == 2
+
+
+def masks_stores(multiply: Multiply, partial: bool) -> bool:
+    """Whether a tile stores through a mask; with 64-byte registers every one does, for free."""
+    return partial or multiply.isa.vector_bytes == 64
 
 
 @dataclass(frozen=True)

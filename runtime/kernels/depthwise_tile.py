@@ -19,36 +19,30 @@ from runtime.kernels import interleave
 from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
-from runtime.kernels.isa import AVX512_VNNI
 from runtime.kernels.multiply import Multiply
 from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 4  # per dot product
-
-UNROLLED_STEPS = {(AVX512_VNNI, "u8"): 3}
-"""Up to so many steps (12 taps) the weights stay in registers: 4 each of the 32."""
 
 
 @dataclass(frozen=True)
 class DepthwiseTile:
     """A block of `registers` * lanes channels; masked if not all of them are stored.
 
-    unrolled: number of steps if the weights are kept in registers, else 0.  half: the type of the
-    activations if they are 16-bit floats, which are widened; the weights are float32 then.
+    Bytes are interleaved four registers at a time: `registers` is 4 for them.  half: the type of
+    the activations if they are 16-bit floats, which are widened; the weights are float32 then.
     """
 
     multiply: Multiply
     registers: int
     masked: bool
-    unrolled: int
     epilogue: EpilogueCode
     half: HalfKind | None = None
 
     def __str__(self) -> str:
         m = self.multiply
         masked = "-masked" if self.masked else ""
-        kind = self.half or m.kind
-        return f"{m.isa}-{kind}-x{self.registers}{masked}-u{self.unrolled}-{self.epilogue}"
+        return f"{m.isa}-{self.half or m.kind}-x{self.registers}{masked}-{self.epilogue}"
 
     def pack(self, weights: np.ndarray, steps: int) -> np.ndarray:
         """Weights [channels, taps] of one block, as drawn above."""
@@ -81,25 +75,16 @@ class DepthwiseTile:
             masks = [e.first_lanes(valid, 4 * lanes)]
         elif self.masked:
             masks = [e.first_lanes(e.offset(valid, -lanes * i), lanes) for i in range(len(masks))]
-        kept = [
-            (self._weights(e, w, I64(step)), self._tap_offsets(e, taps, I64(step)))
-            for step in range(self.unrolled)
-        ]
 
         def pixel(_: Any, state: list[Any]) -> list[Any]:
             x, output, residual = state
-            sums = [self.multiply.zero(e)] * self._sums
-            if self.unrolled:
-                for weights, offsets in kept:
-                    sums = self._step(e, x, weights, offsets, sums)
-            else:
-                sums = e.loop(
-                    steps,
-                    sums,
-                    lambda step, sums: self._step(
-                        e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
-                    ),
-                )
+            sums = e.loop(
+                steps,
+                [self.multiply.zero(e)] * self.registers,
+                lambda step, sums: self._step(
+                    e, x, self._weights(e, w, step), self._tap_offsets(e, taps, step), sums
+                ),
+            )
             add = e.builder.add if self.multiply.kind == "u8" else e.builder.fadd
             if self.interleaved:
                 sums = [add(total, epilogue.bias(i)) for i, total in enumerate(sums)]
@@ -107,7 +92,7 @@ class DepthwiseTile:
             else:
                 if self.multiply.kind == "u8":
                     sums = interleave.in_channel_order(e, sums, lanes)
-                for i, total in enumerate(sums[: self.registers]):
+                for i, total in enumerate(sums):
                     skip = i * lanes * size
                     place, added = e.offset(output, skip), e.offset(residual, skip)
                     epilogue.finish(add(total, epilogue.bias(i)), i, place, added, masks[i])
@@ -121,22 +106,19 @@ class DepthwiseTile:
     @property
     def interleaved(self) -> bool:
         """Whether the epilogue takes the sums in `interleave.order`."""
-        return self.epilogue.interleaved(self._sums)
+        return self.epilogue.interleaved(self.registers)
 
     @property
     def columns(self) -> int:
         """Channels in the epilogue's block."""
-        return (self._sums if self.interleaved else self.registers) * self.multiply.lanes
-
-    @property
-    def _sums(self) -> int:
-        """Accumulators: interleaving always fills four registers."""
-        return interleave.REGISTERS if self.multiply.kind == "u8" else self.registers
+        return self.registers * self.multiply.lanes
 
     def _weights(self, e: Emitter, w: Any, step: Any) -> list[Any]:
         register = self.multiply.isa.vector_bytes
-        start = e.builder.add(w, e.builder.mul(step, I64(self._sums * register)))
-        return [self.multiply.weights(e, e.offset(start, i * register)) for i in range(self._sums)]
+        start = e.builder.add(w, e.builder.mul(step, I64(self.registers * register)))
+        return [
+            self.multiply.weights(e, e.offset(start, i * register)) for i in range(self.registers)
+        ]
 
     def _tap_offsets(self, e: Emitter, taps: Any, step: Any) -> list[Any]:
         number = TAPS if self.multiply.kind == "u8" else 1
@@ -159,7 +141,7 @@ class DepthwiseTile:
             size = lanes * (2 if self.half else 4)
             values = [
                 e.load_floats(e.offset(addresses[0], size * i), lanes, self.half)
-                for i in range(self._sums)
+                for i in range(self.registers)
             ]
         return [
             self.multiply.accumulate(e, acc, value, weight)

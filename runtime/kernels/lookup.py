@@ -19,7 +19,7 @@ from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.intrinsics import POINTERS, declare, intrinsic
-from runtime.kernels.isa import cpu_features
+from runtime.kernels.isa import Isa, cpu_features
 from runtime.kernels.strided import (
     advance,
     argument,
@@ -92,6 +92,14 @@ def lookup_calls(x: View, y: View, table: np.ndarray) -> list[Call]:
     if y.size == 0:
         return []
     table = np.ascontiguousarray(table)
-    permute = y.dtype == np.uint8 and "+avx512vbmi" in cpu_features().split(",")
-    kernel = lookup_kernel(y.dtype.name, permute)
+    kernel = _kernel_for(y.dtype.name)
     return [Call(kernel, (*nest_arguments((x, y)), table.ctypes.data), (table,))]
+
+
+def _kernel_for(y: str) -> Kernel:
+    return lookup_kernel(y, y == "uint8" and "+avx512vbmi" in cpu_features().split(","))
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel that this CPU may use; they are the same for all instruction sets."""
+    return [_kernel_for(y) for y in ("uint8", "float32")]

@@ -22,7 +22,7 @@ from numba.core import types
 
 from runtime.kernels import pooling_tile as word
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
-from runtime.kernels.half import FLOATS, element_access
+from runtime.kernels.half import FLOATS, HALF_KINDS, element_access
 from runtime.kernels.intrinsics import POINTERS, argument, f32_argument, f32_pointer
 from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import larger, scratch
@@ -244,7 +244,7 @@ def mean_multiplier(qx: Quantization, qy: Quantization, counts: np.ndarray) -> n
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every pooling kernel; they are the same for all instruction sets."""
     members: list[tuple[Kind, str]] = [
-        *(("max", dtype) for dtype in ("uint8", "int8", "float32")),
-        *(("average", dtype) for dtype in ("uint8", "float32")),
+        *(("max", dtype) for dtype in ("uint8", "int8", "float32", *HALF_KINDS)),
+        *(("average", dtype) for dtype in ("uint8", "float32", *HALF_KINDS)),
     ]
     return [make(*member) for make in (pool_kernel, pool_rows_kernel) for member in members]

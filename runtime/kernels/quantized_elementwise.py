@@ -19,6 +19,7 @@ from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.intrinsics import f32_argument, rint
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import scratch
 from runtime.kernels.strided import address, argument, device, nest3, nest_arguments, parameters_at
 from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, Vector, generated
@@ -198,3 +199,12 @@ def quantized_binary_calls(
     parameters += (f32_bits(low), f32_bits(high), zero_point)
     kernel = quantized_binary_kernel(operation, y.dtype.name)
     return [Call(kernel, nest_arguments(views) + parameters)]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel; they are the same for all instruction sets."""
+    return [
+        quantized_binary_kernel(operation, y)
+        for operation in _FUNCTIONS
+        for y in ("uint8", "float32")
+    ]

@@ -39,7 +39,7 @@ from runtime.kernels.lanes import (
     scratch,
     smaller,
 )
-from runtime.kernels.pooling import mean_multiplier
+from runtime.kernels.pooling import Window, average_pool_calls, mean_multiplier
 from runtime.kernels.quantized_elementwise import Quantization, to_u8
 from runtime.kernels.strided import (
     MAX_RANK,
@@ -307,9 +307,16 @@ def quantized_mean_calls(
     low: int = 0,
     high: int = 255,
 ) -> list[Call]:
-    """y = the mean of u8 `x` over `axes`, requantized to u8 and limited to [low, high]."""
+    """y = the mean of u8 `x` over `axes`, requantized to u8 and limited to [low, high].
+
+    The mean of images over both spatial axes is an average pool with one window.
+    """
     if y.size == 0:
         return []
+    if x.rank == 4 and sorted(axis % 4 for axis in axes) == [2, 3]:
+        window = Window(x.shape[2:], (1, 1), (0,) * 4, (1, 1))
+        pooled = y if y.rank == 4 else y.expand_dims(2).expand_dims(3)
+        return average_pool_calls(x, pooled, window, qx=qx, qy=qy, low=low, high=high)
     x, y, reduced = split_axes(x, y, axes)
     count = prod(axis.size for axis in reduced)
     multiplier = float(mean_multiplier(qx, qy, np.array(count))[0])

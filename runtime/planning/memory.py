@@ -1,7 +1,7 @@
 """Plans the memory of a program at the `kernel` stage.
 
 The IR carries the plan: every buffer's type ends with its offset, `at = 4096`. Views share the
-offset of what they view; constants are not in the arena.
+offset of what they view, windows that of the join they are part of; constants are not in the arena.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
+from dialects.kernel.join import JoinOp, join_of
+from dialects.kernel.layout import BufferAttr
 from dialects.kernel.loops import Launch
 from dialects.kernel.ops import (
     ConstantOp,
@@ -36,10 +38,20 @@ class _Life:
 
 
 def storage_of(value: SSAValue) -> SSAValue:
-    """The buffer whose memory a value is: itself, or what a view views."""
-    while isinstance(value.owner, ViewOp):
-        value = value.owner.x
-    return value
+    """The buffer whose memory a value is: itself, what a view views, or what a window is part of.
+
+    Raises OctetError for a window that no join makes part of anything.
+    """
+    while True:
+        if isinstance(value.owner, ViewOp):
+            value = value.owner.x
+        elif layout_of(value).window is None:
+            return value
+        else:
+            join = join_of(value)
+            if join is None:
+                raise OctetError(f"memory plan: buffer {_describe(value)} is a window of nothing")
+            value = join.result
 
 
 def buffer_bytes(value: SSAValue) -> int:
@@ -51,7 +63,8 @@ def buffer_bytes(value: SSAValue) -> int:
 def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
     """All buffers of the arena with their lifetimes, in program order.
 
-    Step 0 fills the inputs, step i is the i-th op, and outputs live to the end.
+    Step 0 fills the inputs, step i is the i-th op, and outputs live to the end. A joined buffer
+    lives from the first call that writes one of its windows.
     """
     block = body_of(function)
     lives: dict[SSAValue, _Life] = {argument: _Life(0, 0) for argument in block.args}
@@ -64,7 +77,7 @@ def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
             lives[storage].last = len(ops) + 1 if isinstance(op, ReturnOp) else step
         if isinstance(op, Launch):
             for result in op.results:
-                lives[result] = _Life(step, step)
+                lives.setdefault(storage_of(result), _Life(step, step)).last = step
     values = list(lives)
     buffers = [
         Buffer(_describe(value), buffer_bytes(value), life.first, life.last)
@@ -76,7 +89,8 @@ def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
 def _describe(value: SSAValue) -> str:
     if isinstance(value, BlockArgument):
         return f"of input {value.index}"
-    return f"of {value.owner.source_name}" if isinstance(value.owner, Launch) else "of a view"
+    owner = value.owner
+    return f"of {owner.source_name}" if isinstance(owner, Launch | JoinOp) else "of a view"
 
 
 def plan_memory(module: ModuleOp) -> int:
@@ -92,7 +106,7 @@ def plan_memory(module: ModuleOp) -> int:
     by_value = dict(zip(values, offsets, strict=True))
     for value in _all_buffers(function):
         offset = by_value[storage_of(value)]
-        _retype(value, buffer_shape(value), offset)
+        retype(value, buffer_shape(value), layout_of(value).placed_at(offset))
     _update_signature(function)
     return size
 
@@ -123,23 +137,32 @@ def resize_program(module: ModuleOp, shapes: Mapping[str, Shape]) -> None:
     function = main_function(module)
     block = body_of(function)
     for name, argument in zip(input_names(function), block.args, strict=True):
-        _retype(argument, shapes[name], None)
+        retype(argument, shapes[name], layout_of(argument).placed_at(None))
     for op in block.ops:
         if isinstance(op, ConstantOp | ReturnOp):
             continue
-        if not isinstance(op, Launch | ViewOp):
+        if not isinstance(op, Launch | ViewOp | JoinOp):
             raise OctetError(f"{op.name} is not lowered; run the kernel stage")
         for result, shape in zip(op.results, _infer(op), strict=True):
-            _retype(result, shape, None)
+            retype(result, shape, layout_of(result).placed_at(None))
+    for op in reversed(list(block.ops)):  # a join may be part of a later one
+        if isinstance(op, JoinOp):
+            assign_windows(op)
     _update_signature(function)
 
 
-def _infer(op: Launch | ViewOp) -> Sequence[Shape]:
+def assign_windows(join: JoinOp) -> None:
+    """Gives the operands of a join the layouts that follow from its result's."""
+    for value, layout in zip(join.inputs, join.windows(), strict=True):
+        retype(value, buffer_shape(value), layout)
+
+
+def _infer(op: Launch | ViewOp | JoinOp) -> Sequence[Shape]:
     shapes = [buffer_shape(operand) for operand in op.operands]
     try:
         return op.infer_shapes(shapes)
     except OctetError as error:
-        name = op.source_name if isinstance(op, Launch) else "a reshape"
+        name = "a reshape" if isinstance(op, ViewOp) else op.source_name
         raise OctetError(
             f"{name} does not fit the new input sizes: {error}; compile again with --shape"
         ) from error
@@ -150,16 +173,17 @@ def _all_buffers(function: FuncOp) -> list[SSAValue]:
     results = [
         result
         for op in block.ops
-        if isinstance(op, Launch | ViewOp)
+        if isinstance(op, Launch | ViewOp | JoinOp)
         for result in op.results
         if not isinstance(storage_of(result).owner, ConstantOp)
     ]
     return [*block.args, *results]
 
 
-def _retype(value: SSAValue, shape: Shape, offset: int | None) -> None:
+def retype(value: SSAValue, shape: Shape, layout: BufferAttr) -> None:
+    """Changes the shape and layout of a buffer in place."""
     value._type = buffer_type(  # pyright: ignore[reportPrivateUsage] - xDSL's own idiom
-        buffer_element(value), shape, layout_of(value).placed_at(offset)
+        buffer_element(value), shape, layout
     )
 
 

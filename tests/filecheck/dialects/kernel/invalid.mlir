@@ -140,3 +140,46 @@ func.func @halo_rank(%0 : memref<1x2x4xf32, #kernel.buffer<nhwc, halo = [1, 1, 1
   func.return
 }
 // CHECK: a halo of [1, 1, 1, 1] does not fit a buffer of [1, 2, 4]
+
+// -----
+
+func.func @window_of_nothing(%0 : memref<4xf32, #kernel.buffer<dense, window = [0, 2]>>) {
+  func.return
+}
+// CHECK: a window is [dimension, first index, size], got [0, 2]
+
+// -----
+
+func.func @window_too_small(%0 : memref<4xf32>) {
+  %1 = kernel.call "relu" (x = %0) : (memref<4xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 5, 8]>>
+  func.return
+}
+// CHECK: a window [0, 5, 8] does not hold a buffer of [4]
+
+// -----
+
+func.func @join_of_other_places(%0 : memref<4xf32>) {
+  %1 = kernel.call "relu" (x = %0) : (memref<4xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 0, 8]>>
+  %2 = kernel.call "neg" (x = %0) : (memref<4xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 3, 8]>>
+  %3 = kernel.join %1, %2 <axis = 0> : (memref<4xf32, #kernel.buffer<dense, window = [0, 0, 8]>>, memref<4xf32, #kernel.buffer<dense, window = [0, 3, 8]>>) -> memref<8xf32, #kernel.buffer<dense>>
+  func.return
+}
+// CHECK: should have the layout #kernel.buffer<dense, window = [0, 4, 8]>
+
+// -----
+
+func.func @joined_twice(%0 : memref<4xf32>) {
+  %1 = kernel.call "relu" (x = %0) : (memref<4xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>
+  %2 = kernel.join %1 <axis = 0> : (memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>) -> memref<4xf32, #kernel.buffer<dense>>
+  %3 = kernel.join %1 <axis = 0> : (memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>) -> memref<4xf32, #kernel.buffer<dense>>
+  func.return
+}
+// CHECK: kernel.join: an operand is joined twice
+
+// -----
+
+func.func @join_of_an_input(%0 : memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>) {
+  %1 = kernel.join %0 <axis = 0> : (memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>) -> memref<4xf32, #kernel.buffer<dense>>
+  func.return
+}
+// CHECK: kernel.join takes results of calls and of joins
