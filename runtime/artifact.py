@@ -22,9 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_safetensors
+import numpy as np
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as save_safetensors
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute
@@ -32,6 +31,7 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from dialects.context import make_context
+from dialects.elements import bfloat16
 from dialects.errors import OctetError
 from dialects.nn.attributes import WeightAttr
 from dialects.weights import WeightStore, digest_of
@@ -43,7 +43,14 @@ DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 MAX_TEXT = 1 << 28
 MAX_WEIGHTS = 1 << 36
 
-assert ml_dtypes.bfloat16  # registers bfloat16 with numpy for safetensors
+DTYPES: dict[str, np.dtype] = {
+    "BOOL": np.dtype(np.bool_),
+    "BF16": bfloat16,
+    **{f"{kind.upper()}{8 * size}": np.dtype(f"{kind}{size}")
+       for kind, sizes in (("f", (2, 4, 8)), ("i", (1, 2, 4, 8)), ("u", (1, 2, 4, 8)))
+       for size in sizes},
+}  # fmt: skip
+"""The element types of a safetensors file."""
 
 
 def weight_digests(module: ModuleOp) -> list[str]:
@@ -74,7 +81,11 @@ def weights_to_bytes(module: ModuleOp, weights: WeightStore) -> bytes:
 def weights_from_bytes(data: bytes, source: str) -> WeightStore:
     """The arrays of a safetensors file, each checked against the digest that names it."""
     try:
-        arrays = load_safetensors(data)
+        # `safetensors.numpy.load` does not know bfloat16, which `save` writes.
+        arrays = {
+            name: np.frombuffer(tensor["data"], DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+            for name, tensor in deserialize(data)
+        }
     except (SafetensorError, ValueError, KeyError) as error:
         raise OctetError(f"{source}: not a valid safetensors file: {error}") from error
     store = WeightStore()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -78,6 +80,10 @@ class Program:
         ]
         self._constants: dict[str, np.ndarray] = {}
         self._idle: dict[tuple[Shape, ...], list[Plan]] = {}
+        self._renew_lock()
+        _programs.add(self)
+
+    def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
     @classmethod
@@ -209,6 +215,18 @@ class Program:
             plan_memory(module)
         with self._lock:
             return Plan(module, self.weights, self.isa, self._constants)
+
+
+_programs: WeakSet[Program] = WeakSet()
+
+
+def _renew_locks() -> None:
+    for program in _programs:
+        program._renew_lock()
+
+
+# In a forked child, the thread that held a lock may not exist.
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _choose_isa(name: str | None) -> Isa:

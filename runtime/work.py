@@ -13,6 +13,7 @@ from xdsl.ir import SSAValue
 from dialects.elements import dtype_of
 from dialects.kernel.loops import Launch, LoopOp
 from dialects.kernel.ops import buffer_element, buffer_shape
+from dialects.kernel.signatures import signatures
 from dialects.nn.base import NnOp
 from runtime.kernels.isa import Isa
 from runtime.kernels.loop_source import instructions_of
@@ -41,6 +42,9 @@ def call_macs(op: Launch) -> int:
     """Multiply-accumulates of a kernel call; a loop multiplies no matrices."""
     if isinstance(op, LoopOp):
         return 0
+    kind = signatures()[op.callee.data].op
+    if kind is None or not issubclass(kind, NnOp) or kind.macs is NnOp.macs:
+        return 0  # most ops; spares building one
     tensor_op = op.tensor_op()
     return tensor_op.macs() if isinstance(tensor_op, NnOp) else 0
 

@@ -160,8 +160,8 @@ def _profile(
 
     from rich.console import Console
 
+    from compiler.profile_table import as_table
     from runtime.artifact import replacing
-    from runtime.profiling.report import as_table
     from runtime.profiling.trace import trace_events
 
     profile = program.profile(feeds, threads=threads)

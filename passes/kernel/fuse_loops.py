@@ -32,6 +32,10 @@ MAX_BUFFERS = 12
 """A loop over more operands and results than this runs out of address registers."""
 MAX_RESULTS = 4
 
+ALONE = frozenset({"softmax", "gelu", "silu", "sigmoid", "tanh", "erf", "exp", "elu"})
+"""Calls whose loop is faster than their hand-written kernel (benchmarks/loops.py shows it): long
+bodies, which profit most from the widest registers."""
+
 
 @dataclass(frozen=True)
 class FuseLoopsPass(OctetPass):
@@ -56,6 +60,8 @@ class FuseLoopsPass(OctetPass):
     that use it. What others use too, or the program returns, becomes one more result. Ops stay in
     their order: a loop stands where its last op stood, and no op joins if somebody needs an
     earlier result before. Loops over less than `min-elements` elements are not worth compiling.
+    A call that has nothing to fuse with keeps its kernel, unless `single-calls` is set, or the
+    body is long (softmax, gelu, ..), where the loop is faster.
 
     Each scalar op rounds as the kernel did whose part it was: results are the same to the bit.
     """
@@ -64,11 +70,13 @@ class FuseLoopsPass(OctetPass):
     NUMERICS: ClassVar[Numerics] = Numerics.EXACT
 
     min_elements: int = 2048
+    single_calls: bool = False
+    """Makes loops of calls that have nothing to fuse with, too (to compare with their kernels)."""
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         block = body_of(main_function(module))
         order = {op: index for index, op in enumerate(block.ops)}
-        groups = _Grouping(order, self.min_elements).groups(block.ops)
+        groups = _Grouping(order, self.min_elements, self.single_calls).groups()
         for group in groups:
             loop = _Builder(ctx, group).build()
             if loop is None:
@@ -133,9 +141,10 @@ def _results_of(group: _Group) -> list[SSAValue]:
 class _Grouping:
     order: dict[Operation, int]
     min_elements: int
+    single_calls: bool
     group_of: dict[Operation, _Group] = field(default_factory=dict)
 
-    def groups(self, ops: object) -> list[_Group]:
+    def groups(self) -> list[_Group]:
         """The groups worth a loop, in program order of their last members."""
         for op in self.order:
             if isinstance(op, CallOp) and (alone := self._alone(op)) is not None:
@@ -145,10 +154,12 @@ class _Grouping:
         return sorted(worth, key=lambda group: self.order[group.members[-1]])
 
     def _is_worth(self, group: _Group) -> bool:
-        """At least one buffer is not written and read again."""
+        """At least one buffer is not written and read again, or the loop is faster anyway."""
         inputs = {value for op in group.members for value in op.inputs}
         through = sum(_read_through(value) is not value for value in inputs)
-        return len(group.members) + through >= 2
+        if len(group.members) + through >= 2:
+            return True
+        return self.single_calls or group.members[0].callee.data in ALONE
 
     def _alone(self, op: CallOp) -> _Group | None:
         """The group of one call; None if it has no scalar body."""

@@ -29,13 +29,12 @@ def _scaling(site: CallSite, scale: float) -> Scaling | None:
     q_params, v_params, result_params = site.params("q"), site.params("v"), site.result_params()
     if q_params is None or v_params is None or result_params is None:
         return None
-    q_scale, q_zero_point = q_params.scalars(f"{site.name}: q")
-    k_scale, _ = site.required_params("k").scalars(f"{site.name}: k")
+    k_params = site.required_params("k")
     low, high = site.stored_bounds(result_params)
     return Scaling(
-        q_zero_point=q_zero_point,
+        q_zero_point=q_params.scalars(f"{site.name}: q")[1],
         v_zero_point=v_params.scalars(f"{site.name}: v")[1],
-        score_multiplier=float(score_multiplier(q_scale, k_scale, scale)),
+        score_multiplier=float(score_multiplier(q_params, k_params, scale)),
         value_multiplier=float(value_multiplier(v_params, result_params)),
         zero_point=result_params.scalars(f"{site.name}: the result")[1],
         low=low,

@@ -10,6 +10,7 @@ from dialects.elements import bfloat16
 from dialects.errors import OctetError
 from dialects.kernel.ops import layout_of
 from runtime.emission.site import CallSite, always, emits
+from runtime.emission.widening import WideSite
 from runtime.kernels.abi import Call, View
 from runtime.kernels.conv import conv_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
@@ -78,14 +79,29 @@ def _require_halo(site: CallSite, pads: tuple[int, ...]) -> None:
         )
 
 
+def _factors(site: CallSite, x: str, weight: str) -> tuple[list[Call], View, np.ndarray]:
+    """The activations and the constant weights of a product, and the calls that come before it.
+
+    No instruction multiplies float16 numbers into float32 sums: it is cheaper to widen activations
+    once, and weights here, than in every register of a product.
+    """
+    weights = site.array(weight)
+    if site.view(x).dtype != np.float16:
+        return [], site.view(x), weights
+    wide = WideSite(site.op, site.memory, site.isa)
+    site.memory.scratch.reuse()
+    return wide.before, wide.view(x), weights.astype(np.float32)
+
+
 @emits("conv", halves=always)
 def emit_conv(site: CallSite) -> list[Call]:
     options = site.options
     x_params = site.params("x")
     _require_halo(site, options["pads"])
-    return conv_calls(
-        site.view("x"),
-        site.array("weight"),
+    before, x, weight = _factors(site, "x", "weight")
+    calls = conv_calls(
+        x,
+        weight,
         _bias(site, x_params),
         site.result(),
         strides=options["strides"],
@@ -98,6 +114,7 @@ def emit_conv(site: CallSite) -> list[Call]:
         weight_zero_point=zero_points(site.params("weight")),
         residual=site.optional_view("residual"),
     )
+    return [*before, *calls]
 
 
 @emits("conv_transpose")
@@ -124,10 +141,12 @@ def _has_constant_matrix(site: CallSite) -> bool:
 @emits("matmul", halves=_has_constant_matrix)
 def emit_matmul(site: CallSite) -> list[Call]:
     a_params = site.params("a")
-    constant = site.constant("b")
-    b: np.ndarray | View = site.view("b") if constant is None else constant
-    return matmul_calls(
-        site.view("a"),
+    before: list[Call] = []
+    a, b = site.view("a"), site.view("b")
+    if site.constant("b") is not None:
+        before, a, b = _factors(site, "a", "b")
+    calls = matmul_calls(
+        a,
         b,
         _bias(site, a_params),
         site.result(),
@@ -137,3 +156,4 @@ def emit_matmul(site: CallSite) -> list[Call]:
         b_zero_point=zero_points(site.params("b")),
         residual=site.optional_view("residual"),
     )
+    return [*before, *calls]

@@ -45,6 +45,15 @@ _engines: list[Any] = []  # an execution engine owns the memory of its code
 _lock = threading.RLock()
 
 
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+# In a forked child, the thread that held the lock may not exist.
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 def address_of(kernel: Kernel) -> int:
     """Address of the compiled kernel: from memory, else from disk, else compiled now."""
     address = _addresses.get(kernel.key)

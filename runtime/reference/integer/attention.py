@@ -60,12 +60,10 @@ def attention(
 
     Raises OctetError when a sum does not fit int32.
     """
-    q_scale, q_zero = q_params.scalars("attention: q")
-    k_scale, _ = k_params.scalars("attention: k")
-    queries = centered(split_heads(q, heads), q_zero)
+    queries = centered(split_heads(q, heads), q_params.scalars("attention: q")[1])
     keys = centered(split_heads(k, heads), middle(k_params))
     accumulators = as_int32(np.matmul(queries, keys.swapaxes(-1, -2)), "attention: q @ k^T")
-    scores = accumulators.astype(_F32) * score_multiplier(q_scale, k_scale, scale)
+    scores = accumulators.astype(_F32) * score_multiplier(q_params, k_params, scale)
     if mask is not None:
         scores = scores + widen(mask)
     weights = attention_weights(scores)
@@ -112,9 +110,11 @@ def middle(params: QuantParams) -> int:
     return 128 if params.dtype == np.uint8 else 0
 
 
-def score_multiplier(q_scale: np.ndarray, k_scale: np.ndarray, scale: float) -> np.float32:
+def score_multiplier(q_params: QuantParams, k_params: QuantParams, scale: float) -> np.float32:
     """float32(sq * sk) * scale: what a step of q @ k^T is worth."""
-    return _F32(q_scale) * _F32(k_scale) * _F32(scale)
+    q_scale, _ = q_params.scalars("attention: q")
+    k_scale, _ = k_params.scalars("attention: k")
+    return _F32(q_scale * k_scale) * _F32(scale)
 
 
 def value_multiplier(v_params: QuantParams, result_params: QuantParams) -> np.float32:

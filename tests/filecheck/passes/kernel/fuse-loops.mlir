@@ -88,3 +88,15 @@ func.func @small(%x : memref<3xf32, #kernel.buffer<dense>>) -> memref<3xf32, #ke
   %1 = kernel.call "exp" (x = %0) : (memref<3xf32, #kernel.buffer<dense>>) -> memref<3xf32, #kernel.buffer<dense>>
   func.return %1 : memref<3xf32, #kernel.buffer<dense>>
 }
+
+// -----
+
+// A long body is a loop even alone, a short one is not.
+// CHECK-LABEL: func.func @alone
+// CHECK-NEXT: kernel.map {{.*}} {layer = "gelu"}
+// CHECK: kernel.call "abs"
+func.func @alone(%x : memref<8xf32, #kernel.buffer<dense>>) -> (memref<8xf32, #kernel.buffer<dense>>, memref<8xf32, #kernel.buffer<dense>>) {
+  %0 = kernel.call "gelu" (x = %x) <approximate = "none"> {layer = "gelu"} : (memref<8xf32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
+  %1 = kernel.call "abs" (x = %x) : (memref<8xf32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
+  func.return %0, %1 : memref<8xf32, #kernel.buffer<dense>>, memref<8xf32, #kernel.buffer<dense>>
+}

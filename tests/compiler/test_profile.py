@@ -13,15 +13,15 @@ from rich.console import Console
 
 import compiler
 from compiler.cli.run import main
+from compiler.profile_table import as_table
 from runtime.executor import Span
 from runtime.kernels.isa import host_isas
 from runtime.profiling.machine import measure_machine
 from runtime.profiling.profile import Profile, op_seconds
-from runtime.profiling.report import as_table
 from runtime.profiling.trace import trace_events
 from runtime.program import Program
 
-MODEL = Path(__file__).parents[3] / "examples/digits/digits.onnx"
+MODEL = Path(__file__).parents[2] / "examples/digits/digits.onnx"
 
 
 @pytest.fixture(scope="module")
