@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -43,9 +44,15 @@ def strips_in_place(rows: np.ndarray) -> Strips | None:
 
     No tile reaches beyond the first and the last row.
     """
-    offsets = rows.tolist()
+    return _strips_in_place(np.ascontiguousarray(rows, np.int64).tobytes())
+
+
+@lru_cache(maxsize=64)  # the layers of a network have few geometries
+def _strips_in_place(rows: bytes) -> Strips | None:
+    offsets: list[int] = np.frombuffer(rows, np.int64).tolist()
     if len(offsets) == 1:
-        return Strips(1, TILE_BYTES, np.repeat(rows[:1], STRIP_TILES), np.zeros((1, 2), np.int64))
+        tiles = np.full(STRIP_TILES, offsets[0], np.int64)
+        return Strips(1, TILE_BYTES, tiles, np.zeros((1, 2), np.int64))
     stride = offsets[1] - offsets[0]
     if stride <= 0 or any(b <= a for a, b in pairwise(offsets)):
         return None

@@ -164,12 +164,18 @@ def _split_depth(product: Product, passes: int) -> list[Product]:
 # --- tiles ---
 
 
+_STEPS_PER_CYCLE = {"u8": 28.0, "bf16": 8.0}
+"""Steps (one row, one column, 4 bytes of K) of register tiles on CPUs with AMX: on those vdpbf16ps
+is slow."""
+
+
 def _tile_cycles(product: Product) -> float:
-    """About how long the best register tiles take: at 28 steps a cycle, results at 5."""
+    """About how long the best register tiles take on a CPU with AMX; results at 5 a cycle."""
     segments, k, n = product.weights.shape
     columns = -(-n // 16) * 16
     steps = segments * -(-k * product.weights.dtype.itemsize // 4)
-    return len(product.rows) * columns * (steps / 28 + 0.2) + 300
+    rate = _STEPS_PER_CYCLE.get(product.element, 1.0)
+    return len(product.rows) * columns * (steps / rate + 0.2) + 300
 
 
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:

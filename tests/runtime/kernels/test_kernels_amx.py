@@ -18,7 +18,7 @@ from runtime.kernels.abi import View, aligned
 from runtime.kernels.amx_layout import strips_gathered, strips_in_place
 from runtime.kernels.amx_tile import tile_configuration
 from runtime.kernels.amx_walk import StripArgument, walk_strips
-from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.epilogue import Epilogue, OutputKind
 from runtime.kernels.gemm import every_kernel
 from runtime.kernels.isa import AMX, host_isas, tile_registers_permitted
 from runtime.kernels.matmul import matmul_calls
@@ -211,7 +211,11 @@ def test_every_kernel_that_products_ask_for_is_listed() -> None:
     addresses = {kernel.address for kernel in listed}
     rng = np.random.default_rng(0)
     for n in (5, 64, 200):
-        for element, kinds in ((np.int8, ("u8", "f32", "i32")), (bfloat16, ("f32", "bf16"))):
+        cases: list[tuple[Any, list[OutputKind]]] = [
+            (np.int8, ["u8", "f32", "i32"]),
+            (bfloat16, ["f32", "bf16"]),
+        ]
+        for element, kinds in cases:
             a = np.zeros((40, 70), np.uint8 if element is np.int8 else element)
             b = rng.integers(-9, 10, (70, n)).astype(element)
             for kind in kinds:
