@@ -14,6 +14,7 @@ serve weights that the tiles do not take: those with a zero point, as int16 `w -
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -49,6 +50,7 @@ from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.packing import pack_tiles
 from runtime.kernels.tile import Argument, PanelWord, Tile
 from runtime.kernels.tiling import HEIGHTS, Tiling, choose_tiling, depth_passes, widest_panel
+from runtime.kernels.tilings import Problem
 
 # What the walker reads, as the plain numbers that numba needs.
 _M, _TILES = int(Argument.M), int(Argument.TILES)
@@ -164,10 +166,26 @@ def _split_depth(product: Product, passes: int) -> list[Product]:
 # --- tiles ---
 
 
+observers: list[Callable[[Product, Multiply], None]] = []
+"""Called with every product that tiles compute, when it is planned (see `autotune`)."""
+
+
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
+    for observe in observers:
+        observe(product, multiply)
+    return tile_calls(product, multiply, choose_tiling(problem_of(product, multiply), multiply))
+
+
+def problem_of(product: Product, multiply: Multiply) -> Problem:
+    """What a tiling is chosen by."""
+    segments, k, n = product.weights.shape
+    return Problem(multiply.isa.name, multiply.kind, len(product.rows), n, segments, k)
+
+
+def tile_calls(product: Product, multiply: Multiply, tiling: Tiling) -> list[Call]:
+    """The calls that compute a product with tiles, cut as `tiling` says."""
     segments, k, n = product.weights.shape
     m = len(product.rows)
-    tiling = choose_tiling(m, n, segments, k, multiply)
     tables = _Tables(product)
     before: list[Call] = []
     keep: list[np.ndarray] = [*tables.arrays]
