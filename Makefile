@@ -1,4 +1,5 @@
 # make demo    compile the example network to int8 and compare it with float
+# make bench   Octet beside ONNX Runtime and OpenVINO; QUICK=1 for minutes in place of hours
 # make test    everything that is checked: lint, types, tests, lit files
 # Only Python 3.11 or newer and make are needed; the rest comes into .venv.
 
@@ -6,9 +7,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+BENCH_RESULTS := build/bench/results
 JOBS ?= 2
 
-.PHONY: venv demo test lint types pytest lit clean
+.PHONY: venv demo bench test lint types pytest lit clean
 
 venv: $(STAMP)
 
@@ -21,6 +24,15 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/python examples/digits/demo.py
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	touch $@
+
+bench: $(BENCH_STAMP)
+	mkdir -p build/bench
+	$(BIN)/python benchmarks/peers.py $(if $(QUICK),--quick) $(BENCH_ARGS) \
+		--output $(BENCH_RESULTS).json --plot $(BENCH_RESULTS).png
 
 test: lint types pytest lit
 

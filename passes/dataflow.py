@@ -32,8 +32,13 @@ def carries_reals(value: SSAValue) -> bool:
 
 
 def data_operands(op: NnOp) -> list[int]:
-    """Positions of the operands that carry reals (the indices of a gather do not)."""
-    return [index for index, value in enumerate(op.operands) if carries_reals(value)]
+    """Positions of the operands that carry reals which may be quantized (the indices of a gather
+    carry none; the mask of an attention stays float)."""
+    return [
+        index
+        for index, (name, value) in enumerate(zip(op.operand_names(), op.operands, strict=True))
+        if name not in op.FLOAT_OPERANDS and carries_reals(value)
+    ]
 
 
 def moves_data(op: Operation) -> bool:

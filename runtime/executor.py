@@ -40,6 +40,7 @@ from runtime.kernels.atomics import (
     yield_core,
 )
 from runtime.kernels.intrinsics import argument, call_kernel, i64_pointer
+from runtime.kernels.isa import Isa
 from runtime.schedule import Stage, stages_of
 from runtime.workers import MEMBER_BITS, native, post, workers
 
@@ -212,6 +213,7 @@ class Table:
         self.calls = tuple(calls)
         self.stages = stages_of(self.calls)
         self._job = _Job(_WALK, self.calls, self.stages, 1)
+        self._traced: _Job | None = None
         self._mailboxes = (ctypes.c_int64 * MOST_THREADS)()
         self._walk_alone = _entry(_WALK_ALONE)
         self._running = threading.Lock()
@@ -243,7 +245,9 @@ class Table:
         """Runs all calls once; returns who did what when, ordered by time."""
         with self._running:
             threads = min(threads, MOST_THREADS)
-            job = _Job(_WALK_TRACED, self.calls, self.stages, threads)
+            job = self._traced
+            if job is None or job.threads < threads:
+                job = self._traced = _Job(_WALK_TRACED, self.calls, self.stages, threads)
             logs = job.log()
             self._run(job, threads)
         spans: list[Span] = []
@@ -257,3 +261,8 @@ class Table:
 def run_calls(calls: Sequence[Call], threads: int = 1) -> None:
     """Runs calls once, all threads sharing each."""
     Table(calls).run(threads)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """What runs tables; the same for all instruction sets."""
+    return [_WALK, _WALK_TRACED, _WALK_ALONE, _LEAD]

@@ -8,7 +8,6 @@ without returning to Python, and copies the outputs out.
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,7 @@ from dialects.program import body_of, input_names, main_function, output_names, 
 from dialects.weights import WeightStore
 from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
 from runtime.emission.widening import emit_in_float32, touches_halves
-from runtime.executor import Table
+from runtime.executor import Span, Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
 from runtime.kernels.gather import bad_index
@@ -138,17 +137,10 @@ class Plan:
         self.execute(threads)
         return self.read_outputs()
 
-    def time_steps(self, feeds: Mapping[str, np.ndarray], repeats: int) -> list[float]:
-        """Median seconds of each step, each run alone `repeats` times, in program order."""
-        tables = [Table(step.calls) for step in self.steps]
-        times = np.zeros((repeats, len(tables)))
-        for repeat in range(repeats):
-            self.write_inputs(feeds)
-            for index, table in enumerate(tables):
-                start = time.perf_counter()
-                table.run()
-                times[repeat, index] = time.perf_counter() - start
-        return [float(value) for value in np.median(times, axis=0)]
+    def trace(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> list[Span]:
+        """Runs once, on exactly so many threads; returns who ran which row when."""
+        self.write_inputs(feeds)
+        return self._table.trace(threads)
 
 
 def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -32,7 +32,9 @@ from runtime.kernels.isa import Isa, best_isa, host_isas, isa_named
 from runtime.kernels.tilings import Choice, Problem, store
 from runtime.plan import Plan
 from runtime.planning.memory import plan_memory, resize_program
-from runtime.work import call_bytes
+
+if TYPE_CHECKING:
+    from runtime.profiling.profile import Profile
 
 MAX_PLANS = 16
 """Plans kept for other input sizes; the oldest is dropped first."""
@@ -45,17 +47,6 @@ class TensorSpec:
     name: str
     shape: Shape
     dtype: np.dtype
-
-
-@dataclass(frozen=True)
-class StepProfile:
-    """What one op of a program cost."""
-
-    layer: str
-    kernel: str
-    precision: str
-    seconds: float
-    bytes: int
 
 
 class Program:
@@ -136,26 +127,24 @@ class Program:
             times.append(time.perf_counter() - start)
         return times
 
-    def profile(self, feeds: Mapping[str, np.ndarray], repeats: int = 20) -> list[StepProfile]:
-        """Each op's median time on one thread."""
+    def profile(
+        self, feeds: Mapping[str, np.ndarray], *, threads: int = 1, runs: int = 30
+    ) -> Profile:
+        """What each op costs, as medians over `runs` whole runs on at most `threads` threads."""
+        from runtime.profiling.machine import measure_machine
+        from runtime.profiling.profile import profile_of
+
         checked = self._check(feeds)
         shapes = self._shapes_of(checked)
         plan = self._take(shapes)
         try:
-            plan.run(checked)
-            times = plan.time_steps(checked, repeats)
+            used = plan.threads_for(threads)
+            plan.run(checked, threads)
+            plan.trace(checked, used)
+            timelines = [plan.trace(checked, used) for _ in range(runs)]
         finally:
             self._give_back(plan, shapes)
-        return [
-            StepProfile(
-                layer=step.op.layer.data if step.op.layer is not None else "",
-                kernel=step.op.callee.data,
-                precision=str(step.op.precision.data) if step.op.precision is not None else "",
-                seconds=seconds,
-                bytes=call_bytes(step.op),
-            )
-            for step, seconds in zip(plan.steps, times, strict=True)
-        ]
+        return profile_of(plan.steps, timelines, used, measure_machine(self.isa))
 
     def autotune(self, seconds: float = 0.2) -> Path:
         """Measures the tilings of all products at the default input sizes, each for so long, and

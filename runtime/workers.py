@@ -37,6 +37,7 @@ from runtime.kernels.atomics import (
     yield_core,
 )
 from runtime.kernels.intrinsics import argument, call_kernel
+from runtime.kernels.isa import Isa
 
 # Words of a mailbox.
 _TICKET, _JOB, _MEMBER, _THREADS = 0, 1, 2, 3
@@ -195,6 +196,11 @@ class Workers:
             for worker in self._workers:
                 worker.end()
             self._workers.clear()
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """What workers run; the same for all instruction sets."""
+    return [_SERVE, _END]
 
 
 @cache

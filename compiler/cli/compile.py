@@ -34,6 +34,7 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.stages import LAST, STAGE_NAMES
     from compiler.version import __version__
@@ -72,6 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
     add_instrumentation_arguments(parser)
+    add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -137,6 +139,7 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: list[str]) -> None:
     """Runs the tool; exceptions are the caller's."""
+    from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
 
     parser = make_parser()
@@ -145,6 +148,8 @@ def run(arguments: list[str]) -> None:
         from compiler.targets import target_names
 
         print("\n".join(target_names()))
+        return
+    if run_cache_command(args):
         return
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")

@@ -23,6 +23,7 @@ examples:
   octet-run model.octet --benchmark --threads 4           latency, on random inputs
   octet-run model.octet --autotune --benchmark            cut products as is fastest here
   octet-run model.octet --profile --inputs x.npz          time per op
+  octet-run model.octet --threads 2 --trace t.json        timeline, for ui.perfetto.dev
 """
 
 
@@ -44,8 +45,24 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="first measure how to cut each matrix product, and store it for later runs",
     )
-    parser.add_argument("--profile", action="store_true", help="print the time of each op")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default 1)")
+    parser.add_argument(
+        "--profile",
+        nargs="?",
+        const="table",
+        choices=("table", "json"),
+        help="print the time of each op, as a table or as JSON",
+    )
+    parser.add_argument(
+        "--trace", metavar="T.json", type=Path, help="write a run's timeline for a trace viewer"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="at most N threads, fewer where that is faster; 0: as many as there are cores "
+        "(default 1)",
+    )
     parser.add_argument("--isa", help="use the kernels of this instruction set")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the random inputs, where none are given"
@@ -61,14 +78,14 @@ def run(arguments: list[str]) -> None:
     from dialects.errors import OctetError
     from runtime.program import Program
 
-    if args.threads < 1:
-        raise OctetError(f"--threads {args.threads}: expected at least 1")
+    if args.threads < 0:
+        raise OctetError(f"--threads {args.threads}: expected at least 1, or 0 for all cores")
     if args.outputs is not None and args.inputs is None:
         raise OctetError("--outputs without --inputs: name the inputs to run on")
     program = Program.load(args.program, isa=args.isa)
     if args.autotune:
         print(f"tilings stored in {program.autotune()}")
-    if not (args.inputs or args.benchmark or args.profile):
+    if not (args.inputs or args.benchmark or args.profile or args.trace):
         if not args.autotune:
             _describe(program)
         return
@@ -81,8 +98,8 @@ def run(arguments: list[str]) -> None:
             _save(args.outputs, outputs)
     if args.benchmark:
         _benchmark(program, feeds, args.threads)
-    if args.profile:
-        _profile(program, feeds)
+    if args.profile or args.trace:
+        _profile(program, feeds, args.threads, args.profile, args.trace)
 
 
 def _describe(program: Program) -> None:
@@ -141,23 +158,29 @@ def _benchmark(program: Program, feeds: dict[str, np.ndarray], threads: int) -> 
     )
 
 
-def _profile(program: Program, feeds: dict[str, np.ndarray]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _profile(
+    program: Program,
+    feeds: dict[str, np.ndarray],
+    threads: int,
+    form: str | None,
+    trace: Path | None,
+) -> None:
+    import json
 
-    steps = program.profile(feeds)
-    total = sum(step.seconds for step in steps)
-    table = Table(title="profile", caption=f"total {1e3 * total:.3f} ms")
-    for heading in ("layer", "kernel", "precision"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("us", "share", "bytes"):
-        table.add_column(heading, justify="right")
-    for step in steps:
-        numbers = (f"{1e6 * step.seconds:.1f}", f"{step.seconds / max(total, 1e-12):.1%}")
-        cells = (step.layer, step.kernel, step.precision, *numbers, f"{step.bytes:,}")
-        table.add_row(*map(Text, cells))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    from rich.console import Console
+
+    from runtime.artifact import replacing
+    from runtime.profiling.report import as_table
+    from runtime.profiling.trace import trace_events
+
+    profile = program.profile(feeds, threads=threads)
+    if form == "json":
+        print(json.dumps(profile.to_json(), indent=1))
+    elif form == "table":
+        Console(width=None if sys.stdout.isatty() else 140).print(as_table(profile))
+    if trace is not None:
+        with replacing(trace) as temporary:
+            temporary.write_text(json.dumps(trace_events(profile)))
 
 
 def main(arguments: list[str] | None = None) -> int:

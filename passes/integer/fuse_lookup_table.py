@@ -25,7 +25,7 @@ from passes.dataflow import (
     stored_behind,
     varying_operand,
 )
-from passes.integer.quantize_ops import is_per_tensor_8_bit, waits
+from passes.integer.operands import is_per_tensor_8_bit, waits
 from passes.naming import absorb, take_range
 from passes.quantize.squash_qdq import drop_unused
 from runtime.reference.evaluate import evaluate_op, params_of

@@ -32,6 +32,15 @@ from passes.dataflow import (
     stored_behind,
     varying_operand,
 )
+from passes.integer.operands import (
+    NotInteger,
+    eight_bits,
+    is_8_bit,
+    is_8_bit_value,
+    is_per_tensor_8_bit,
+    per_tensor,
+    waits,
+)
 from passes.integer.proofs import (
     INT32_MAX,
     accumulator_bounds,
@@ -39,16 +48,13 @@ from passes.integer.proofs import (
     greatest_input,
     quantized_bias,
 )
+from passes.integer.quantize_attention import QuantizeAttention
 from passes.naming import absorb, take_range
 from passes.quantize.propagate_qdq import SinkDequantize, clamp_bounds
 from passes.quantize.squash_qdq import drop_unused
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import dequantize
-
-
-class NotInteger(Exception):
-    """Why an op cannot work on integers."""
 
 
 @dataclass
@@ -249,45 +255,6 @@ class FoldIntoInteger(RewritePattern):
                 rewriter.replace(op, [], [stored])
 
 
-def waits(op: NnOp) -> bool:
-    """Placed in int8 but still on floats."""
-    return op.is_int8 and not any(
-        quantized_element(value) is not None for value in (*op.operands, *op.results)
-    )
-
-
-def is_8_bit(element: UniformQuantizedType) -> bool:
-    return element.storage.width.data == 8
-
-
-def is_8_bit_value(value: SSAValue) -> bool:
-    element = quantized_element(value)
-    return element is not None and is_8_bit(element)
-
-
-def is_per_tensor_8_bit(value: SSAValue) -> bool:
-    element = quantized_element(value)
-    return element is not None and is_8_bit(element) and element.channel_axis is None
-
-
-def eight_bits(value: SSAValue, role: str) -> SSAValue:
-    """The 8-bit integers behind a dequantized operand. Raises NotInteger."""
-    stored = stored_behind(value)
-    if stored is None:
-        raise NotInteger(f"{role} is not quantized")
-    if not is_8_bit_value(stored):
-        raise NotInteger(f"{role} is quantized to {quantized_element(stored)}, not to 8 bits")
-    return stored
-
-
-def per_tensor(value: SSAValue, role: str) -> SSAValue:
-    """The 8-bit integers, of one scale, behind a dequantized operand. Raises NotInteger."""
-    stored = eight_bits(value, role)
-    if not is_per_tensor_8_bit(stored):
-        raise NotInteger(f"{role} has more than one scale")
-    return stored
-
-
 def bias_element(scales: np.ndarray) -> UniformQuantizedType:
     """The i32 type of a bias: zero point 0, one scale or one per channel."""
     axis = 0 if scales.size > 1 else None
@@ -322,7 +289,7 @@ class QuantizeOpsPass(OctetPass):
       sums, input times weight. When a user wants floats the result is float, scaled once from
       the sums, and quantizes stay behind it. A fused residual is quantized too.
     - add, sub, mul, average pool and mean rescale: all operands must be dequantized and all
-      users quantize to one type, else they stay float.
+      users quantize to one type, else they stay float. So does attention, whose mask is a float.
     - Movement ops from dequantize to quantize of one type move integers.
     - A ReLU or clip between equal types behind a convolution or matrix product becomes its
       activation: clamping before rounding at a stored value is clamping after.
@@ -347,6 +314,7 @@ class QuantizeOpsPass(OctetPass):
             [
                 QuantizeLinear(ctx),
                 QuantizeArithmetic(),
+                QuantizeAttention(),
                 FuseClamp(),
                 MoveIntegers(),
                 FoldIntoInteger(),

@@ -27,6 +27,7 @@ _ANY = ("u8", "s8")
 BUILT_IN: Mapping[str, Int8Rule] = {
     "conv": Int8Rule(_ANY, constant=("weight", "bias")),
     "matmul": Int8Rule(_ANY, constant=("b", "bias")),
+    "attention": Int8Rule(_ANY),
     "add": Int8Rule(_ANY),
     "sub": Int8Rule(_ANY),
     "mul": Int8Rule(_ANY),

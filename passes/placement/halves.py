@@ -30,7 +30,7 @@ BUILT_IN = frozenset(
         *("add", "sub", "mul", "div", "min", "max", "prelu"),
         *("relu", "leaky_relu", "elu", "hard_swish", "hard_sigmoid", "sigmoid", "silu", "tanh"),
         *("erf", "gelu", "neg", "abs", "clip"),
-        *("avg_pool", "reduce_mean", "softmax", "layer_norm", "instance_norm"),
+        *("avg_pool", "reduce_mean", "softmax", "layer_norm", "instance_norm", "attention"),
     }
 )
 """Ops that lose little when their operands and results are rounded to 16 bits; used when no
@@ -41,10 +41,12 @@ KEPT_IN_FLOAT32: dict[str, frozenset[str]] = {
     "conv": frozenset({"bias"}),
     "conv_transpose": frozenset({"bias"}),
     "matmul": frozenset({"bias"}),
+    "attention": frozenset({"mask"}),
     "layer_norm": frozenset({"scale", "bias"}),
     "instance_norm": frozenset({"scale", "bias"}),
 }
-"""Operands that kernels take as float32 whatever the others are: few numbers, added to sums."""
+"""Operands that kernels take as float32 whatever the others are: few numbers, added to sums; a mask
+often holds the least float32 number, which 16 bits do not have."""
 
 
 def narrowed_operands(op: NnOp) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -19,19 +18,49 @@ from dialects.nn.linear import MatmulOp
 from dialects.nn.movement import ReshapeOp, TransposeOp
 from dialects.nn.normalization import SoftmaxOp
 from dialects.program import sole_user
-from dialects.shapes import Shape, broadcast
+from dialects.shapes import Shape, broadcast, copied_dimension
 from dialects.weights import WeightStore
 from passes.base import Numerics, OctetPass
 from passes.naming import absorb, same_placement
 from passes.simplify.algebra import in_program_order
 from passes.simplify.constants import scalar
 
+Permutation = tuple[int, ...]
 OpT = TypeVar("OpT", bound=NnOp)
 
-HEADS_FIRST = (0, 2, 1, 3)
-"""[B, S, H, D] to [B, H, S, D], and back."""
-HEADS_FIRST_TRANSPOSED = (0, 2, 3, 1)
-"""[B, S, H, D] to [B, H, D, S]: the keys as the right side of a matrix product."""
+
+@dataclass(frozen=True)
+class Order:
+    """How a model keeps samples and sequence apart, and how heads are made of columns and back."""
+
+    heads: Permutation
+    """From what the columns are split into to what the matrix products of q and v take."""
+    transposed: Permutation
+    """The same for the keys, as the right side of a product."""
+    merge: tuple[Permutation, ...]
+    """From the products' result to tensors whose last dimensions are the columns."""
+    sequence_first: bool
+
+
+BATCH_FIRST = Order((0, 2, 1, 3), (0, 2, 3, 1), ((0, 2, 1, 3),), False)
+"""[B, S, H * D], split into [B, S, H, D], multiplied as [B, H, S, D]."""
+
+SEQUENCE_FIRST = Order((1, 0, 2), (1, 2, 0), ((1, 0, 2), (2, 0, 1, 3)), True)
+"""[S, B, H * D], split into [S, B * H, D], multiplied as [B * H, S, D] or, reshaped to it,
+[B, H, S, D]: PyTorch's `MultiheadAttention`."""
+
+SWAP_FIRST = (1, 0, 2)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """An operand of attention: x, whose columns are the heads, and the factor it is scaled by."""
+
+    x: SSAValue
+    factor: float
+    order: Order
+    shape: Shape
+    """[B, H, S, D]."""
 
 
 @dataclass
@@ -40,18 +69,24 @@ class RecognizeAttention(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ReshapeOp, rewriter: PatternRewriter, /) -> None:
-        if not is_float(element_of_value(op.result)) or len(shape_of(op.result)) != 3:
+        if not is_float(element_of_value(op.result)):
             return
         matcher = _Matcher(self.weights)
-        attention = matcher.match(op)
-        if attention is None:
+        found = matcher.match(op)
+        if found is None:
             return
         interior = in_program_order(op, matcher.interior)
         if not same_placement(op, *interior):
             return
+        attention = found[-1]
         attention.attributes.update(op.attributes)
         absorb(attention, *interior)
-        rewriter.replace(op, attention)
+        if shape_of(attention.results[0]) == shape_of(op.result):
+            rewriter.replace(op, found)
+            return
+        swap = TransposeOp.make(attention.results[0], permutation=SWAP_FIRST, layer=op.layer)
+        joined = ReshapeOp.make(swap.results[0], shape=op.shape.get_values(), layer=op.layer)
+        rewriter.replace(op, [*found, swap, joined])
 
 
 @dataclass
@@ -61,34 +96,40 @@ class _Matcher:
     weights: WeightStore
     interior: list[NnOp] = field(default_factory=list)
 
-    def match(self, root: ReshapeOp) -> AttentionOp | None:
-        """The attention whose heads `root` puts side by side again."""
+    def match(self, root: ReshapeOp) -> list[NnOp] | None:
+        """The attention whose heads `root` puts side by side again, last, and what it needs."""
         merged = self._enter(root.x, TransposeOp)
-        if merged is None or merged.permutation.get_values() != HEADS_FIRST:
-            return None
-        if shape_of(root.result) != _joined(shape_of(merged.result)):
-            return None
-        product = self._enter(merged.x, MatmulOp)
-        if product is None or not _is_bare(product):
+        product = None if merged is None else self._enter(merged.x, MatmulOp)
+        if merged is None or product is None or not _is_bare(product):
             return None
         softmax = self._enter(product.a, SoftmaxOp)
-        if softmax is None or softmax.axis.value.data % len(shape_of(softmax.x)) != 3:
+        rank = len(shape_of(product.result))
+        if softmax is None or softmax.axis.value.data % rank != rank - 1:
             return None
         found = self._scores(softmax.x)
         if found is None:
             return None
         scores, mask, scale = found
-        q = self._heads(scores.a, HEADS_FIRST)
-        k = self._heads(scores.b, HEADS_FIRST_TRANSPOSED)
-        v = self._heads(product.b, HEADS_FIRST)
-        if q is None or k is None or v is None or v[1] != 1.0:
+        q = self._heads(scores.a, transposed=False)
+        k = self._heads(scores.b, transposed=True)
+        v = self._heads(product.b, transposed=False)
+        if q is None or k is None or v is None or v.factor != 1.0:
             return None
-        if not mask_fits(mask, shape_of(scores.result)):
+        if not q.order == k.order == v.order or not _merges(merged, root, v):
             return None
-        heads = shape_of(scores.result)[1]
-        return AttentionOp.make(
-            q[0], k[0], v[0], mask, heads=heads, scale=float(scale * q[1] * k[1])
-        )
+        batch, heads, queries, _ = q.shape
+        if not mask_fits(mask, rank, (batch, heads, queries, k.shape[2])):
+            return None
+        new: list[NnOp] = []
+        operands: dict[SSAValue, SSAValue] = {}
+        for operand in dict.fromkeys((q.x, k.x, v.x)):
+            operands[operand] = operand
+            if q.order.sequence_first:
+                new.append(TransposeOp.make(operand, permutation=SWAP_FIRST))
+                operands[operand] = new[-1].results[0]
+        factor = float(scale * q.factor * k.factor)
+        columns = (operands[operand.x] for operand in (q, k, v))
+        return [*new, AttentionOp.make(*columns, mask, heads=heads, scale=factor)]
 
     def _scores(self, value: SSAValue) -> tuple[MatmulOp, SSAValue | None, float] | None:
         """The product q @ k^T behind `value`, what is added to it, and what it is scaled by."""
@@ -111,30 +152,42 @@ class _Matcher:
     ) -> tuple[MatmulOp, SSAValue | None, float] | None:
         value, scale = self._unscaled(value)
         product = self._enter(value, MatmulOp)
-        if product is None or not _is_bare(product) or len(shape_of(value)) != 4:
+        if product is None or not _is_bare(product):
             return None
         return product, mask, scale
 
-    def _heads(self, value: SSAValue, expected: Sequence[int]) -> tuple[SSAValue, float] | None:
-        """x [B, S, H * D] whose heads `value` is, permuted as expected, and their factor."""
+    def _heads(self, value: SSAValue, *, transposed: bool) -> Heads | None:
+        """What the matrix `value` of each head is made of; `transposed`: it is k^T."""
         factor = 1.0
-        permutation = (0, 1, 2, 3)
+        permutation = tuple(range(len(shape_of(value))))
+        products: Shape | None = None
         while True:
             value, step = self._unscaled(value)
             factor *= step
-            op = self._enter(value, TransposeOp)
-            if op is None:
-                break
-            before = op.permutation.get_values()
-            permutation = tuple(before[axis] for axis in permutation)
-            value = op.x
-        split = self._enter(value, ReshapeOp)
-        if split is None or permutation != tuple(expected):
-            return None
-        heads = shape_of(split.result)
-        if len(heads) != 4 or shape_of(split.x) != _joined(heads):
-            return None
-        return split.x, factor
+            if (transpose := self._enter(value, TransposeOp)) is not None:
+                before = transpose.permutation.get_values()
+                permutation = tuple(before[axis] for axis in permutation)
+                value = transpose.x
+                continue
+            split = self._enter(value, ReshapeOp)
+            if split is None:
+                return None
+            given, heads = shape_of(split.x), shape_of(split.result)
+            if products is None and _splits_batch(given, heads):
+                # [B * H, S, D] to [B, H, S, D]: with or without the last two exchanged.
+                if permutation not in ((0, 1, 2, 3), (0, 1, 3, 2)):
+                    return None
+                products, value = heads, split.x
+                permutation = (0, 1, 2) if permutation[2] == 2 else (0, 2, 1)
+                continue
+            break
+        for order in (BATCH_FIRST, SEQUENCE_FIRST):
+            if permutation != (order.transposed if transposed else order.heads):
+                continue
+            shape = _head_shape(order, given, heads)
+            if shape is not None and products in (None, shape):
+                return Heads(split.x, factor, order, shape)
+        return None
 
     def _unscaled(self, value: SSAValue) -> tuple[SSAValue, float]:
         """`value` without multiplications and divisions by numbers, and the factor they make."""
@@ -168,20 +221,50 @@ class _Matcher:
         return op
 
 
-def _joined(heads: Shape) -> Shape:
-    """[B, S, H, D] to [B, S, H * D]."""
-    return (*heads[:2], heads[2] * heads[3])
+def _head_shape(order: Order, given: Shape, heads: Shape) -> Shape | None:
+    """[B, H, S, D], if splitting `given` into `heads` splits columns into heads."""
+    if len(given) != 3 or not heads[-1] or given[2] % heads[-1]:
+        return None
+    count, depth = given[2] // heads[-1], heads[-1]
+    if order.sequence_first:
+        length, batch = given[:2]
+        return (batch, count, length, depth) if heads == (length, batch * count, depth) else None
+    batch, length = given[:2]
+    return (batch, count, length, depth) if heads == (batch, length, count, depth) else None
+
+
+def _splits_batch(given: Shape, heads: Shape) -> bool:
+    """[B * H, S, D] to [B, H, S, D]."""
+    return len(given) == 3 and len(heads) == 4 and given == (heads[0] * heads[1], *heads[2:])
+
+
+def _merges(merged: TransposeOp, root: ReshapeOp, v: Heads) -> bool:
+    """Transposed by `merged`, `root` puts the heads side by side, as columns of the result."""
+    if merged.permutation.get_values() not in v.order.merge:
+        return False
+    batch, heads, _, depth = v.shape
+    length = shape_of(merged.result)[0 if v.order.sequence_first else 1]
+    result = shape_of(root.result)
+    if not v.order.sequence_first:
+        return result == (batch, length, heads * depth)
+    copied = [copied_dimension(code) for code in root.shape.get_values()]
+    if any(dimension not in (None, 0) for dimension in copied):
+        return False
+    return result in ((length, batch, heads * depth), (length * batch, heads * depth))
 
 
 def _is_bare(op: MatmulOp) -> bool:
     return op.bias is None and op.residual is None and op.activation is None
 
 
-def mask_fits(mask: SSAValue | None, scores: Shape) -> bool:
-    """A mask has a number per key and broadcasts to the scores."""
+def mask_fits(mask: SSAValue | None, rank: int, scores: Shape) -> bool:
+    """A mask has a number per key and broadcasts to the scores [B, H, Q, K], and did so where
+    samples and heads were one dimension, of `rank` 3."""
     if mask is None:
         return True
     shape = shape_of(mask)
+    if rank == 3 and len(shape) == 3 and shape[0] != 1:
+        return False
     return shape[-1:] == scores[-1:] and broadcast(shape, scores) == scores
 
 
@@ -208,9 +291,11 @@ class RecognizeAttentionPass(OctetPass):
         %7 = nn.attention %q, %k, %v, mask = %mask <heads = 12, scale = 0.17677669> : ..
 
     The scale may be a factor or divisor of the product, of q or of k, or of several; the keys may
-    be transposed in one or two steps; the mask is optional and may stand on either side. It does
-    not fire when a value inside has another use or is an output, when softmax goes along another
-    dimension, or when the heads are not columns of tensors [B, S, H * D].
+    be transposed in one or two steps; the mask is optional and may stand on either side. Operands
+    [S, B, H * D], whose samples and heads are one dimension of the products, are transposed before
+    and after. It does not fire when a value inside has another use or is an output, when softmax
+    goes along another dimension, when the heads are not columns, or when a mask differs by sample
+    where samples and heads are one dimension.
     """
 
     name = "recognize-attention"

@@ -35,8 +35,8 @@ def _scaling(site: CallSite, scale: float) -> Scaling | None:
     return Scaling(
         q_zero_point=q_zero_point,
         v_zero_point=v_params.scalars(f"{site.name}: v")[1],
-        score_multiplier=score_multiplier(q_scale, k_scale, scale),
-        value_multiplier=value_multiplier(v_params, result_params),
+        score_multiplier=float(score_multiplier(q_scale, k_scale, scale)),
+        value_multiplier=float(value_multiplier(v_params, result_params)),
         zero_point=result_params.scalars(f"{site.name}: the result")[1],
         low=low,
         high=high,

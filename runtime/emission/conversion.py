@@ -6,7 +6,7 @@ import numpy as np
 
 from dialects.errors import OctetError
 from runtime.emission.site import CallSite, always, emits
-from runtime.kernels import convert, lookup
+from runtime.kernels import convert
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import copy_calls
 
@@ -36,8 +36,7 @@ def emit_dequantize(site: CallSite) -> list[Call]:
             x, y, scale=params.scale, zero_point=params.zero_point, axis=params.axis
         )
     scale, zero_point = params.scalars("dequantize")
-    calls = lookup.dequantize_calls if x.dtype == np.uint8 else convert.dequantize_calls
-    return calls(x, y, scale=float(scale), zero_point=zero_point)
+    return convert.dequantize_calls(x, y, scale=float(scale), zero_point=zero_point)
 
 
 @emits("storage_cast", halves=always)

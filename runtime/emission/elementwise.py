@@ -22,7 +22,7 @@ BINARY = (
 RESCALED = ("add", "sub", "mul")
 
 
-@emits(*UNARY)
+@emits(*UNARY, halves=always)
 def emit_unary(site: CallSite) -> list[Call]:
     options = site.options
     return elementwise.unary_calls(
@@ -34,13 +34,13 @@ def emit_unary(site: CallSite) -> list[Call]:
     )
 
 
-@emits("gelu")
+@emits("gelu", halves=always)
 def emit_gelu(site: CallSite) -> list[Call]:
     operation = "gelu" if site.options["approximate"] == "none" else "gelu_tanh"
     return elementwise.unary_calls(operation, site.view("x"), site.result())
 
 
-@emits("clip")
+@emits("clip", halves=always)
 def emit_clip(site: CallSite) -> list[Call]:
     options = site.options
     return elementwise.clip_calls(
@@ -48,13 +48,13 @@ def emit_clip(site: CallSite) -> list[Call]:
     )
 
 
-@emits(*BINARY)
+@emits(*BINARY, halves=always)
 def emit_binary(site: CallSite) -> list[Call]:
     lhs, rhs = site.views()
     return elementwise.binary_calls(site.op.callee.data, lhs, rhs, site.result())
 
 
-@emits(*RESCALED)
+@emits(*RESCALED, halves=always)
 def emit_rescaled(site: CallSite) -> list[Call]:
     if not site.is_quantized:
         return emit_binary(site)

@@ -6,28 +6,38 @@ from dataclasses import replace
 
 import numpy as np
 
+from dialects.elements import bfloat16
 from dialects.errors import OctetError
 from dialects.kernel.ops import layout_of
-from runtime.emission.site import CallSite, emits
+from runtime.emission.site import CallSite, always, emits
 from runtime.kernels.abi import Call, View
 from runtime.kernels.conv import conv_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
-from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.epilogue import Epilogue, OutputKind
 from runtime.kernels.matmul import matmul_calls
 from runtime.reference.integer.linear import multiplier
+from runtime.reference.precision import HALVES
 from runtime.reference.quantization import QuantParams
+
+_FLOAT_KINDS: dict[np.dtype, OutputKind] = {
+    np.dtype(np.float32): "f32",
+    np.dtype(np.float16): "f16",
+    bfloat16: "bf16",
+}
 
 
 def epilogue_of(site: CallSite, x: str, weight: str) -> Epilogue:
-    """What happens to the accumulators: nothing but a clamp in float, a rescale in integers."""
+    """What happens to the accumulators: a clamp in float, then rounding to the result's type; a
+    rescale in integers."""
     low, high = site.activation
     x_params = site.params(x)
+    kind = _FLOAT_KINDS.get(site.result().dtype, "f32")
     if x_params is None:
-        return Epilogue("f32", lo=low, hi=high)
+        return Epilogue(kind, lo=low, hi=high)
     result_params = site.result_params()
     factor = np.asarray(multiplier(x_params, site.required_params(weight), result_params))
     if result_params is None:
-        return Epilogue("f32", multiplier=factor, lo=low, hi=high)
+        return Epilogue(kind, multiplier=factor, lo=low, hi=high)
     lo, hi = site.stored_bounds(result_params)
     scale, zero_point = result_params.scalars(f"{site.name}: the result")
     epilogue = Epilogue("u8", multiplier=factor, zero_point=zero_point, lo=lo, hi=hi)
@@ -52,6 +62,8 @@ def zero_points(params: QuantParams | None) -> int | np.ndarray:
 def _bias(site: CallSite, x_params: QuantParams | None) -> np.ndarray | None:
     bias = site.optional_array("bias")
     expected = np.dtype(np.float32 if x_params is None else np.int32)
+    if bias is not None and bias.dtype in HALVES:
+        bias = bias.astype(np.float32)
     if bias is not None and bias.dtype != expected:
         raise OctetError(f"{site.name}: the bias should be {expected}, got {bias.dtype}")
     return bias
@@ -66,7 +78,7 @@ def _require_halo(site: CallSite, pads: tuple[int, ...]) -> None:
         )
 
 
-@emits("conv")
+@emits("conv", halves=always)
 def emit_conv(site: CallSite) -> list[Call]:
     options = site.options
     x_params = site.params("x")
@@ -104,7 +116,12 @@ def emit_conv_transpose(site: CallSite) -> list[Call]:
     )
 
 
-@emits("matmul")
+def _has_constant_matrix(site: CallSite) -> bool:
+    """Constant matrices are packed for tiles of every type; others as float32."""
+    return site.constant("b") is not None
+
+
+@emits("matmul", halves=_has_constant_matrix)
 def emit_matmul(site: CallSite) -> list[Call]:
     a_params = site.params("a")
     constant = site.constant("b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import f32
+
 from runtime.emission.site import CallSite, emits
 from runtime.kernels import normalization
 from runtime.kernels.abi import Call
@@ -18,7 +20,13 @@ def emit_log_softmax(site: CallSite) -> list[Call]:
     return log_softmax_calls(site.view("x"), site.result(), site.options["axis"])
 
 
-@emits("layer_norm")
+def _has_float32_parameters(site: CallSite) -> bool:
+    """Scale and bias are float32; 16-bit ones reach the kernels widened, with all the rest."""
+    given = [name for name in ("scale", "bias") if site.op.operand(name) is not None]
+    return all(site.element(name) == f32 for name in given)
+
+
+@emits("layer_norm", halves=_has_float32_parameters)
 def emit_layer_norm(site: CallSite) -> list[Call]:
     options = site.options
     return normalization.layer_norm_calls(
@@ -31,7 +39,7 @@ def emit_layer_norm(site: CallSite) -> list[Call]:
     )
 
 
-@emits("instance_norm")
+@emits("instance_norm", halves=_has_float32_parameters)
 def emit_instance_norm(site: CallSite) -> list[Call]:
     return normalization.instance_norm_calls(
         site.view("x"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.emission.site import CallSite, emits, per_tensor
+from runtime.emission.site import CallSite, always, emits, per_tensor
 from runtime.kernels.abi import Call
 from runtime.kernels.pooling import Window, average_pool_calls, max_pool_calls
 
@@ -12,12 +12,12 @@ def _window(site: CallSite) -> Window:
     return Window(options["kernel"], options["strides"], options["pads"], options["dilations"])
 
 
-@emits("max_pool")
+@emits("max_pool", halves=always)
 def emit_max_pool(site: CallSite) -> list[Call]:
     return max_pool_calls(site.view("x"), site.result(), _window(site))
 
 
-@emits("avg_pool")
+@emits("avg_pool", halves=always)
 def emit_avg_pool(site: CallSite) -> list[Call]:
     x, y, window = site.view("x"), site.result(), _window(site)
     include = site.options["count_include_pad"]

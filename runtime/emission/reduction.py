@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.emission.site import CallSite, emits, per_tensor
+from runtime.emission.site import CallSite, always, emits, per_tensor
 from runtime.kernels.abi import Call
 from runtime.kernels.reduction import Operation, quantized_mean_calls, reduce_calls
 from runtime.kernels.selection import arg_calls, topk_calls
@@ -16,7 +16,7 @@ REDUCTIONS: dict[str, Operation] = {
 }
 
 
-@emits(*REDUCTIONS)
+@emits(*REDUCTIONS, halves=always)
 def emit_reduction(site: CallSite) -> list[Call]:
     operation = REDUCTIONS[site.op.callee.data]
     x, y, axes = site.view("x"), site.result(), site.options["axes"]

@@ -33,10 +33,10 @@ from runtime.kernels.amx_tile import (
     STRIP_WORDS,
     TILE_BYTES,
     TILE_COLUMNS,
-    StripEpilogue,
+    TILE_ROWS,
+    StripCode,
     configure_tiles,
     gather_rows,
-    multiply_strip,
     release_tiles,
     tile_configuration,
 )
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     from runtime.kernels.gemm import Product
 
 _PANEL_TILES = 4
-_BLOCK_BYTES = 512 * 1024
-"""Activations per block of strips in place: a quarter of the second-level cache of CPUs with AMX.
-"""
+_BLOCK_BYTES = 256 * 1024
+"""Activations and results per block of strips in place: what the second-level cache of a CPU with
+AMX holds beside the weights."""
 
 _GATHER_BYTES = 64 * 1024
 """Stack memory for gathered strips."""
@@ -144,20 +144,21 @@ def _panels_call(
 ) -> Call:
     """The columns [first, end) in panels of so many column tiles."""
     columns = tiles * TILE_COLUMNS
-    code = StripEpilogue(tiles, bool((end - first) % columns), product.code)
+    code = StripCode(tiles, bool((end - first) % columns), product.code)
     order = interleave.order(TILE_COLUMNS) if code.interleaved else None
     packed = pack_weights(weights[:, :, first:end], tiles, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
     blocks = pack_epilogue(epilogue, product.bias[first:end], columns, order)
 
     strips = activations.strips
-    table, rows = _tables(product, strips, tiles * TILE_BYTES)
+    table, rows = _tables(product, strips, code.sums_row)
     gathered = activations.gathered
     if gathered:
         block = _GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
-        used = STRIP_TILES * strips.height * len(activations.offsets) * TILE_BYTES
-        block = max(1, _BLOCK_BYTES // used)
+        fresh = min(len(activations.offsets) * TILE_BYTES, strips.stride)
+        row_bytes = fresh + (end - first) * product.code.output_size
+        block = max(1, _BLOCK_BYTES // (STRIP_TILES * strips.height * row_bytes))
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
@@ -191,17 +192,16 @@ def _panels_call(
     return Call(amx_kernel(code), arguments, keep)
 
 
-_strip_memory = stack_memory(SCRATCH_BYTES + _GATHER_BYTES)
-"""Where a thread keeps the sums of a strip, and behind them the strips it has gathered."""
+_strip_memory = stack_memory(2 * SCRATCH_BYTES + _GATHER_BYTES)
+"""Where a thread keeps the sums of two strips, and behind them the strips it has gathered."""
 
 
 @cache
-def amx_kernel(code: StripEpilogue) -> Kernel:
+def amx_kernel(code: StripCode) -> Kernel:
     """The kernel that covers a product with strips of one width."""
-    finish = code.function()
+    strip = code.function()
     columns = code.columns
     pairs = code.tiles // PAIR
-    sums_row = code.tiles * TILE_BYTES
     panel_output = columns * code.epilogue.output_size
 
     def gemm(row: int, thread: int, threads: int) -> None:
@@ -228,7 +228,11 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
         segment_bytes = argument(row, 22)
 
         memory = _strip_memory()
-        scratch = memory
+        rows_per_step = -(-STRIP_TILES * height // (steps * pairs))
+        sums, finished = memory, memory + SCRATCH_BYTES
+        if steps >= 6:
+            finished = sums
+            rows_per_step = -(-STRIP_TILES * height // steps)
         base = a
         panel_weights = steps * (pairs * PAIR * B_TILE_BYTES)
         first_panel, end_panel, first_strip, end_strip = 0, panels, 0, strip_count
@@ -239,6 +243,7 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
             first_strip = strip_count * thread // threads
             end_strip = strip_count * (thread + 1) // threads
 
+        last_rows, last_count, last_block, last_c, last_r, last_valid = rows, 0, blocks, c, r, 0
         configure_tiles((argument(row, 17),))
         start = first_strip
         while start < end_strip:
@@ -247,7 +252,7 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                 first = argument(strips, start * STRIP_WORDS + 2)
                 last = (stop - 1) * STRIP_WORDS
                 end = argument(strips, last + 2) + argument(strips, last + 3)
-                buffer = memory + SCRATCH_BYTES
+                buffer = memory + 2 * SCRATCH_BYTES
                 gather_rows(
                     (
                         a,
@@ -261,11 +266,16 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                     )
                 )
                 base = buffer - argument(strips, start * STRIP_WORDS)
+            # The next panel's weights are fetched during this one's multiplications.
+            share = -(-TILE_ROWS * PAIR // (stop - start))
+            strip_share = share * pairs * steps * TILE_BYTES
             for p in range(first_panel, end_panel):
                 block = blocks + p * panel_block
+                ahead = w + (p + 1) * panel_weights
+                lines = share if p + 1 < end_panel and start == first_strip else 0
                 for s in range(start, stop):
                     word = s * STRIP_WORDS
-                    multiply_strip(
+                    strip(
                         (
                             base + argument(strips, word),
                             base + argument(strips, word + 1),
@@ -274,24 +284,52 @@ def amx_kernel(code: StripEpilogue) -> Kernel:
                             offsets,
                             w + p * panel_weights,
                             block,
-                            scratch,
-                            pairs,
-                            sums_row,
+                            sums,
                             height,
+                            ahead + (s - start) * strip_share,
+                            lines,
+                            finished,
+                            last_rows,
+                            last_count,
+                            rows_per_step,
+                            last_block,
+                            last_c,
+                            last_r,
+                            last_valid,
                         )
                     )
-                    finish(
-                        (
-                            scratch,
-                            rows + 8 * ROW_WORDS * argument(strips, word + 2),
-                            argument(strips, word + 3),
-                            block,
-                            c + p * panel_output,
-                            r + p * panel_output,
-                            valid_columns - p * columns,
-                        )
-                    )
+                    sums, finished = finished, sums
+                    last_rows = rows + 8 * ROW_WORDS * argument(strips, word + 2)
+                    last_count = argument(strips, word + 3)
+                    last_block = block
+                    last_c = c + p * panel_output
+                    last_r = r + p * panel_output
+                    last_valid = valid_columns - p * columns
             start = stop
+        # No steps: only the last strip is finished.
+        strip(
+            (
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                finished,
+                last_rows,
+                last_count,
+                0,
+                last_block,
+                last_c,
+                last_r,
+                last_valid,
+            )
+        )
         release_tiles((0,))
 
     return Kernel.of(gemm, code)

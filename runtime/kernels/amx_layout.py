@@ -16,7 +16,7 @@ from runtime.kernels.amx_tile import (
     TILE_ROWS,
 )
 
-_HEIGHTS = (16, 14, 13)
+_HEIGHTS = (16, 14, 13, 7)
 """Heights of tiles to choose from: 14 and 13 waste no rows on images of 7 x 2^n pixels."""
 
 _FIXED_ROWS = 9

@@ -52,6 +52,7 @@ ROW_WORDS = 3
 
 # Tile registers.
 _SUMS = ((0, 1), (2, 3))
+_EVERY_SUM = [(i, j) for i in range(STRIP_TILES) for j in range(PAIR)]
 _A = (4, 5)
 _B = (6, 7)
 
@@ -90,48 +91,6 @@ configure_tiles = generated("configure_tiles", 1, _configure)
 release_tiles = generated("release_tiles", 1, _release)
 """`release_tiles((0,))`: gives the tile registers back, so that a context switch need not save
 them."""
-
-
-def _multiply_strip(e: Emitter, arguments: list[Any]) -> None:
-    a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row, rows = arguments
-    below = e.builder.mul(scratch_row, rows)
-
-    def pair(index: Any, carried: list[Any]) -> Sequence[Any]:
-        b, bias, scratch = carried
-        for i in range(STRIP_TILES):
-            for j in range(PAIR):
-                _load(e, _SUMS[i][j], e.offset(bias, j * TILE_BYTES), I64(0))
-
-        def step(index: Any, carried: list[Any]) -> Sequence[Any]:
-            (b,) = carried
-            position = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
-            _load(e, _A[0], e.builder.add(a0, position), stride)
-            _load(e, _B[0], b, I64(TILE_BYTES))
-            _tile(e, "tdpbusd", I8(_SUMS[0][0]), I8(_A[0]), I8(_B[0]))
-            _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
-            _tile(e, "tdpbusd", I8(_SUMS[0][1]), I8(_A[0]), I8(_B[1]))
-            _load(e, _A[1], e.builder.add(a1, position), stride)
-            _tile(e, "tdpbusd", I8(_SUMS[1][0]), I8(_A[1]), I8(_B[0]))
-            _tile(e, "tdpbusd", I8(_SUMS[1][1]), I8(_A[1]), I8(_B[1]))
-            return [e.offset(b, PAIR * B_TILE_BYTES)]
-
-        (b,) = e.loop(steps, [b], step)
-        for i, first in enumerate((scratch, e.builder.add(scratch, below))):
-            for j in range(PAIR):
-                place = _pointer(e, e.offset(first, j * TILE_BYTES))
-                _tile(e, "tilestored64", I8(_SUMS[i][j]), place, scratch_row)
-        return [b, e.offset(bias, PAIR * TILE_BYTES), e.offset(scratch, PAIR * TILE_BYTES)]
-
-    e.loop(pairs, [b, bias, scratch], pair)
-
-
-multiply_strip = generated("multiply_strip", 11, _multiply_strip)
-"""`multiply_strip((a0, a1, stride, steps, step_offsets, b, bias, scratch, pairs, scratch_row,
-rows))`: the sums of a strip, bias included, as [2 * rows][scratch_row / 4] int32.
-
-a0, a1: addresses of the first row of both tiles, whose rows lie `stride` bytes apart; a step adds
-its word of `step_offsets`.  b, bias: of the panel's packed weights and biases.  `pairs` of column
-tiles; `rows` per tile."""
 
 
 def _gather_rows(e: Emitter, arguments: list[Any]) -> None:
@@ -173,8 +132,8 @@ Copies whole lines: up to 63 bytes behind a segment are read, and overwritten by
 
 
 @dataclass(frozen=True)
-class StripEpilogue:
-    """Turns the sums of a strip into outputs: `tiles` column tiles wide; masked: some columns."""
+class StripCode:
+    """The code of strips `tiles` column tiles wide; masked: some columns are not stored."""
 
     tiles: int
     masked: bool
@@ -189,6 +148,11 @@ class StripEpilogue:
         return self.tiles * TILE_COLUMNS
 
     @property
+    def sums_row(self) -> int:
+        """Bytes of a row of sums."""
+        return self.tiles * TILE_BYTES
+
+    @property
     def interleaved(self) -> bool:
         """Whether the columns of weights and epilogue lie in `interleave.order`."""
         return self.epilogue.interleaved(self.tiles)
@@ -196,42 +160,118 @@ class StripEpilogue:
     def function(self) -> Any:
         """A function that numba kernels call with one tuple of int64:
 
-        (scratch, rows, count, block, C, R, valid): addresses of the sums, of the list of rows
-        (`ROW_WORDS` each), of the epilogue's block, the output and the residual; `valid` columns.
+        (a0, a1, stride, steps, step_offsets, b, bias, sums, height, ahead, ahead_lines,
+         finished, rows, count, rows_per_step, block, C, R, valid)
+
+        It multiplies one strip and finishes another one, in turns.
+
+        a0, a1: addresses of the first row of both tiles, whose `height` rows lie `stride` bytes
+        apart; a step adds its word of `step_offsets`; no steps, and there is nothing to multiply.
+        b, bias: of the panel's packed weights and biases.  sums: where its sums go.  Every step
+        prefetches `ahead_lines` lines from `ahead` on.
+
+        finished: the other strip's sums.  rows, count: its list of rows (`ROW_WORDS` each), of
+        which every step finishes `rows_per_step`, and the end what is left.  block, C, R: addresses
+        of the epilogue's block, the output and the residual; `valid` columns are stored.
         """
-        name = "strip_epilogue_" + "".join(c if c.isalnum() else "_" for c in str(self))
-        return generated(name, 7, self._emit)
+        name = "strip_" + "".join(c if c.isalnum() else "_" for c in str(self))
+        return generated(name, 19, self._emit)
 
     def _emit(self, e: Emitter, arguments: list[Any]) -> None:
-        scratch, rows, count, block, c, r, valid = arguments
+        a0, a1, stride, steps, step_offsets, b, bias, sums, height, ahead, lines = arguments[:11]
+        finished, rows, count, rows_per_step, block, c, r, valid = arguments[11:]
         epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, TILE_COLUMNS)
         epilogue.keep_multipliers(self.tiles)
         masks = self._masks(e, valid)
+        below = e.builder.mul(height, I64(self.sums_row))
 
-        def row(index: Any, carried: list[Any]) -> Sequence[Any]:
-            (entry,) = carried
-            sums_at = e.builder.add(scratch, e.load(entry, I64))
-            output = e.builder.add(c, e.load(e.offset(entry, 8), I64))
-            residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
-            kind = Vector(I32, TILE_COLUMNS)
-            sums = [e.load(e.offset(sums_at, j * TILE_BYTES), kind) for j in range(self.tiles)]
-            if self.interleaved:
-                epilogue.finish_bytes(sums, output, residual, masks[0])
-            else:
-                for j, acc in enumerate(sums):
-                    skip = j * TILE_COLUMNS * self.epilogue.output_size
-                    place, added = e.offset(output, skip), e.offset(residual, skip)
-                    epilogue.finish(acc, j, place, added, masks[j])
-            return [e.offset(entry, 8 * ROW_WORDS)]
+        def finish_rows(most: Any, rows: Any, count: Any) -> Sequence[Any]:
+            """Finishes some rows; returns what is left."""
+            number = e.builder.select(e.builder.icmp_signed("<", most, count), most, count)
 
-        e.loop(count, [rows], row)
+            def finish(index: Any, carried: list[Any]) -> Sequence[Any]:
+                (entry,) = carried
+                self._finish_row(e, epilogue, masks, entry, finished, c, r)
+                return [e.offset(entry, 8 * ROW_WORDS)]
+
+            return [*e.loop(number, [rows], finish), e.builder.sub(count, number)]
+
+        def step(index: Any, carried: list[Any]) -> Sequence[Any]:
+            b, ahead, rows, count = carried
+            offset = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
+            multiply_tiles(e, [e.builder.add(a, offset) for a in (a0, a1)], stride, b)
+            (ahead,) = e.loop(lines, [ahead], prefetch)
+            return [
+                e.offset(b, PAIR * B_TILE_BYTES),
+                ahead,
+                *finish_rows(rows_per_step, rows, count),
+            ]
+
+        def prefetch(index: Any, carried: list[Any]) -> Sequence[Any]:
+            (ahead,) = carried
+            e.prefetch(ahead)
+            return [e.offset(ahead, TILE_BYTES)]
+
+        def pair(index: Any, carried: list[Any]) -> Sequence[Any]:
+            bias, sums, *state = carried
+            for i, j in _EVERY_SUM:
+                _load(e, _SUMS[i][j], e.offset(bias, j * TILE_BYTES), I64(0))
+            state = e.loop(steps, state, step)
+            for i, j in _EVERY_SUM:
+                first = e.builder.add(sums, below) if i else sums
+                place = _pointer(e, e.offset(first, j * TILE_BYTES))
+                _tile(e, "tilestored64", I8(_SUMS[i][j]), place, I64(self.sums_row))
+            return [*(e.offset(each, PAIR * TILE_BYTES) for each in (bias, sums)), *state]
+
+        some = e.builder.icmp_signed(">", steps, I64(0))
+        pairs = e.builder.select(some, I64(self.tiles // PAIR), I64(0))
+        *_, rows, count = e.loop(pairs, [bias, sums, b, ahead, rows, count], pair)
+        finish_rows(count, rows, count)
+
+    def _finish_row(
+        self,
+        e: Emitter,
+        epilogue: VectorEpilogue,
+        masks: list[Any],
+        entry: Any,
+        sums: Any,
+        c: Any,
+        r: Any,
+    ) -> None:
+        """Stores one row of results; `entry` is the address of its word in the list of rows."""
+        start = e.builder.add(sums, e.load(entry, I64))
+        output = e.builder.add(c, e.load(e.offset(entry, 8), I64))
+        residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
+        kind = Vector(I32, TILE_COLUMNS)
+        row = [e.load(e.offset(start, j * TILE_BYTES), kind) for j in range(self.tiles)]
+        if self.epilogue.kind == "u8":
+            epilogue.finish_bytes(row, output, residual, masks[0])
+            return
+        for j, acc in enumerate(row):
+            skip = j * TILE_COLUMNS * self.epilogue.output_size
+            epilogue.finish(acc, j, e.offset(output, skip), e.offset(residual, skip), masks[j])
 
     def _masks(self, e: Emitter, valid: Any) -> list[Any]:
+        """Which columns of each stored vector are valid; None if all are."""
         if not self.masked:
             return [None] * self.tiles
-        if self.interleaved:
+        if self.epilogue.kind == "u8":
             return [e.first_lanes(valid, self.columns)]
-        return [
-            e.first_lanes(e.offset(valid, -TILE_COLUMNS * j), TILE_COLUMNS)
-            for j in range(self.tiles)
-        ]
+        lanes = TILE_COLUMNS
+        return [e.first_lanes(e.offset(valid, -lanes * j), lanes) for j in range(self.tiles)]
+
+
+def multiply_tiles(e: Emitter, a: Sequence[Any], stride: Any, b: Any) -> None:
+    """One step of a strip; loads and multiplications alternate, so that neither waits."""
+    _load(e, _A[0], a[0], stride)
+    _load(e, _B[0], b, I64(TILE_BYTES))
+    _multiply(e, 0, 0)
+    _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
+    _multiply(e, 0, 1)
+    _load(e, _A[1], a[1], stride)
+    _multiply(e, 1, 0)
+    _multiply(e, 1, 1)
+
+
+def _multiply(e: Emitter, i: int, j: int) -> None:
+    _tile(e, "tdpbusd", I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))

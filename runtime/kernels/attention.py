@@ -45,8 +45,8 @@ class Scaling:
 
     q_zero_point: int
     v_zero_point: int
-    score_multiplier: np.float32
-    value_multiplier: np.float32
+    score_multiplier: float
+    value_multiplier: float
     zero_point: int
     low: int
     high: int

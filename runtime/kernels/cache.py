@@ -19,6 +19,8 @@ import re
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -33,6 +35,7 @@ from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
 from runtime.kernels.vector_ir import GeneratedFunction
 
+_SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
@@ -48,13 +51,29 @@ def address_of(kernel: Kernel) -> int:
         return address
     with _lock:
         if kernel.key not in _addresses:
-            path = entry_path(kernel)
-            entry = _read_entry(path)
-            if entry is None:
-                entry = compile_kernel(kernel)
-                _write_entry(path, *entry)
-            _addresses[kernel.key] = _load(*entry)
+            _addresses[kernel.key] = _load(*_entry(kernel))
         return _addresses[kernel.key]
+
+
+def _entry(kernel: Kernel) -> tuple[str, bytes]:
+    """(symbol, object file) from disk, else compiled and stored."""
+    path = entry_path(kernel)
+    entry = _read_entry(path)
+    if entry is None:
+        entry = compile_kernel(kernel)
+        _write_entry(path, *entry)
+    return entry
+
+
+def is_cached(kernel: Kernel) -> bool:
+    """Whether the kernel is on disk, whole."""
+    return _read_entry(entry_path(kernel)) is not None
+
+
+def ensure_cached(kernel: Kernel) -> None:
+    """Compiles the kernel unless it is on disk, whole."""
+    with _lock:
+        _entry(kernel)
 
 
 def cache_directory() -> Path:
@@ -66,13 +85,41 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "octet" / "kernels"
 
 
+@dataclass(frozen=True)
+class CacheInfo:
+    """What is in the cache."""
+
+    directory: Path
+    entries: int
+    bytes: int
+
+
+def info() -> CacheInfo:
+    """Where the cache is and how large."""
+    sizes = [path.stat().st_size for path in _entry_files()]
+    return CacheInfo(cache_directory(), len(sizes), sum(sizes))
+
+
+def prune(keep: Iterable[Kernel] = ()) -> int:
+    """Deletes all entries but those of `keep`; returns how many. Running programs are not hurt."""
+    kept = {entry_path(kernel) for kernel in keep}
+    dropped = [path for path in _entry_files() if path not in kept]
+    for path in dropped:
+        path.unlink(missing_ok=True)
+    return len(dropped)
+
+
+def _entry_files() -> list[Path]:
+    return sorted(cache_directory().glob(f"*{_SUFFIX}"))
+
+
 def entry_path(kernel: Kernel) -> Path:
     """The file that holds (or will hold) this kernel's code."""
     identity = hashlib.sha256()
     parts = (kernel.key, source_digest(kernel.function.__module__), *_toolchain())
     for part in parts:
         identity.update(part.encode() + b"\0")
-    return cache_directory() / f"{identity.hexdigest()}.kernel"
+    return cache_directory() / f"{identity.hexdigest()}{_SUFFIX}"
 
 
 def _toolchain() -> tuple[str, ...]:

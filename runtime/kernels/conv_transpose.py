@@ -16,9 +16,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runtime.kernels.abi import Call, View, aligned, f32_bits, kernel
+from runtime.kernels.abi import Call, Kernel, View, aligned, f32_bits, kernel
 from runtime.kernels.epilogue import Epilogue
 from runtime.kernels.intrinsics import argument, f32_argument, f32_pointer
+from runtime.kernels.isa import Isa
 from runtime.kernels.layout import require_channels_last
 
 
@@ -128,3 +129,8 @@ def conv_transpose_f32(row: int, thread: int, threads: int) -> None:
                     f = y[pixel + o]
                     f = f if f > lo else lo
                     y[pixel + o] = f if f < hi else hi
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """The one kernel, the same for all instruction sets."""
+    return [conv_transpose_f32]

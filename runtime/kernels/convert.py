@@ -13,13 +13,16 @@ are per tensor, or arrays along one axis.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
-from runtime.kernels.half import NARROW, WIDEN, f64_to_f32_odd
+from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
+from runtime.kernels.half import NARROW, STORED, WIDEN, f64_to_f32_odd, itself
 from runtime.kernels.intrinsics import f32_argument, rint
+from runtime.kernels.isa import Isa
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.scalar_functions import saturating
@@ -94,8 +97,8 @@ def quantize_calls(
     low = int(limits.min) if low is None else low
     high = int(limits.max) if high is None else high
     bounds = (f32_bits(low - zero_point), f32_bits(high - zero_point))
-    if packs_pixels(x, y):
-        return pixel_calls(x, y, (f32_bits(scale), zero_point, *bounds))
+    if packs_pixels(x, y, scale):
+        return pixel_calls(x, y, scale=scale, zero_point=zero_point, low=low, high=high)
     words = (*nest_arguments((x, y), lead=0), f32_bits(scale), zero_point, *bounds)
     return [Call(quantize_kernel(y.dtype.name), words)]
 
@@ -184,15 +187,6 @@ def dequantize_axis_calls(
 # --- cast ----------------------------------------------------------------------------------------
 
 
-_STORED = {"float16": "uint16", "bfloat16": "uint16"}
-"""Half precisions are loaded and stored as bits (see `half`)."""
-
-
-@device
-def _same(value: Any) -> Any:
-    return value
-
-
 @device
 def _nonzero(value: Any) -> Any:
     return np.uint8(value != 0)
@@ -223,14 +217,14 @@ def _cast_function(x: str, y: str) -> Any:
     if y == "bool":
         return _nonzero
     if not x.startswith("float") or y.startswith("float"):
-        return _same  # storing it converts
+        return itself  # storing it converts
     return saturating(y, np.dtype(x).type)
 
 
 @cache
 def cast_kernel(x: str, y: str) -> Kernel:
     """The kernel that casts dtype `x` to dtype `y`."""
-    widen = WIDEN.get(x, _same)
+    widen = WIDEN.get(x, itself)
     function = _cast_function("float32" if x in WIDEN else x, y)
 
     @device
@@ -242,7 +236,7 @@ def cast_kernel(x: str, y: str) -> Kernel:
             for i in range(n):
                 y[i * sy] = function(widen(x[i * sx]))
 
-    return nest2(cast_kernel, row_function, _STORED.get(x, x), _STORED.get(y, y), x, y)
+    return nest2(cast_kernel, row_function, STORED.get(x, x), STORED.get(y, y), x, y)
 
 
 def cast_calls(x: View, y: View) -> list[Call]:
@@ -273,3 +267,17 @@ def flip_sign_calls(x: View, y: View) -> list[Call]:
     if y.size == 0:
         return []
     return [Call(flip_sign_kernel(), (*nest_arguments((x, y)), 0x80))]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every conversion but that of pixels; they are the same for all instruction sets."""
+    return [
+        *(make(y) for make in (quantize_kernel, quantize_axis_kernel) for y in BYTES),
+        *(
+            make(x)
+            for make in (dequantize_kernel, dequantize_axis_kernel)
+            for x in (*BYTES, "int32")
+        ),
+        *(cast_kernel(x, y) for x, y in product(EVERY_ELEMENT, EVERY_ELEMENT)),
+        flip_sign_kernel(),
+    ]

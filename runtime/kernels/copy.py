@@ -18,6 +18,7 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.intrinsics import POINTERS
+from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
     BLOCKS,
     INNER,
@@ -215,3 +216,9 @@ def _runs(before: int, kept: int, after: int, mode: PadMode) -> list[tuple[int, 
             runs.append((begin - before, index[begin], stop - begin, step))
             begin = stop
     return runs
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel that moves elements; they are the same for all instruction sets."""
+    makers = (copy_kernel, transpose_kernel, fill_kernel)
+    return [make(size) for make in makers for size in _INTEGERS]

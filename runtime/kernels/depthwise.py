@@ -25,10 +25,12 @@ from runtime.kernels.depthwise_columns import ColumnsTile, depthwise_columns_ker
 from runtime.kernels.depthwise_tile import TAPS, UNROLLED_STEPS, DepthwiseTile, depthwise_kernel
 from runtime.kernels.epilogue import Epilogue, EpilogueCode, pack_epilogue, scalar_epilogue
 from runtime.kernels.gemm import element_access
-from runtime.kernels.intrinsics import argument, i64_pointer
+from runtime.kernels.half import HALF_KINDS, HALF_WIDEN
+from runtime.kernels.intrinsics import argument, i64_pointer, u16_pointer
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import fold_zero_points, pixel_offsets
 from runtime.kernels.multiply import Multiply, multiply_for
+from runtime.kernels.vector_ir import HalfKind
 
 
 def depthwise_calls(
@@ -50,13 +52,16 @@ def depthwise_calls(
     weight, bias = fold_zero_points(weight, bias, x_zero_point, weight_zero_point)
     _, _, x_row, x_column = x.byte_strides
     height, width = weight.shape[2:]
+    half = HALF_KINDS.get(weight.dtype.name)
+    widened = weight.dtype if half is None else np.dtype(np.float32)
     lines_shape = (*y.shape[:3], 1)  # a line is the pixels of one output row
     problem = Depthwise(
         a=x.address - pads[0] * x_row - pads[1] * x_column,
         lines=pixel_offsets(x, lines_shape, strides),
         rows=np.arange(height) * (x_row * dilations[0]),
         columns=np.arange(width) * (x_column * dilations[1]),
-        weights=weight.reshape(len(weight), height * width),
+        weights=weight.reshape(len(weight), height * width).astype(widened),
+        half=half,
         bias=bias,
         c=y.address,
         outputs=pixel_offsets(y, lines_shape, (1, 1)),
@@ -70,7 +75,7 @@ def depthwise_calls(
     )
     if not len(problem.lines) or not problem.pixels:
         return []
-    element = "f32" if weight.dtype == np.float32 else "u8"
+    element = "f32" if widened == np.float32 else "u8"
     multiply = multiply_for(isa, element)
     if multiply is None or weight.dtype == np.int16:
         return [_portable_call(problem)]
@@ -86,7 +91,7 @@ class Depthwise:
 
     lines, outputs, residuals: offset of each line; rows [KH], columns [KW]: offsets of the window's
     from the pixel.  weights [C, KH * KW], bias [C].  The steps lead from one pixel of a line to the
-    next.
+    next.  half: the type of the activations if they are 16-bit floats; the weights are float32.
     """
 
     a: int
@@ -104,6 +109,7 @@ class Depthwise:
     residual: int
     residuals: np.ndarray | None
     r_step: int
+    half: HalfKind | None = None
 
     @property
     def taps(self) -> np.ndarray:
@@ -113,6 +119,8 @@ class Depthwise:
     @property
     def itemsize(self) -> int:
         """Bytes of an activation."""
+        if self.half is not None:
+            return 2
         return 4 if self.weights.dtype == np.float32 else 1
 
     @property
@@ -224,7 +232,7 @@ def _columns_call(
     problem = blocks.problem
     tasks = _row_tasks(problem)
     outputs = max(len(task) for task in tasks)
-    tile = ColumnsTile(multiply, outputs, shared, masked, problem.code)
+    tile = ColumnsTile(multiply, outputs, shared, masked, problem.code, problem.half)
     kernel = (depthwise_columns.TAPS,) * 2
     weights = aligned(
         np.stack([tile.pack(problem.weights[b.channels].reshape(-1, *kernel)) for b in chosen])
@@ -305,7 +313,7 @@ def _tile_call(
     taps_per_step = TAPS if multiply.kind == "u8" else 1
     steps = -(-len(problem.taps) // taps_per_step)
     unrolled = steps if steps <= UNROLLED_STEPS.get((multiply.isa, multiply.kind), 0) else 0
-    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code)
+    tile = DepthwiseTile(multiply, registers, masked, unrolled, problem.code, problem.half)
 
     weights = aligned(np.stack([tile.pack(problem.weights[b.channels], steps) for b in chosen]))
     order = interleave.order(multiply.lanes) if tile.interleaved else None
@@ -378,16 +386,19 @@ def _portable_call(problem: Depthwise) -> Call:
         block.ctypes.data,
     )
     keep = (weights, block, lines, outputs, residuals, offsets)
-    return Call(portable_depthwise_kernel(problem.code), arguments, keep)
+    return Call(portable_depthwise_kernel(problem.code, problem.half), arguments, keep)
 
 
 @cache
-def portable_depthwise_kernel(code: EpilogueCode) -> Kernel:
+def portable_depthwise_kernel(code: EpilogueCode, half: HalfKind | None) -> Kernel:
     """The convolution as plain loops, one channel of one pixel at a time."""
     finish = scalar_epilogue(code)
     size = code.output_size
     activations, weights_of, number = element_access(code)
+    widen = number
     itemsize = 4 if code.accumulator == "f32" else 1
+    if half is not None:
+        activations, widen, itemsize = u16_pointer, HALF_WIDEN[half], 2
 
     def depthwise(row: int, thread: int, threads: int) -> None:
         a = argument(row, 1)
@@ -414,10 +425,10 @@ def portable_depthwise_kernel(code: EpilogueCode) -> Kernel:
                 for channel in range(channels):
                     total = number(0)
                     for tap in range(taps):
-                        value = number(activations(x + offsets[tap] + channel * itemsize)[0])
+                        value = widen(activations(x + offsets[tap] + channel * itemsize)[0])
                         weight = number(weights[channel * taps + tap])
                         total = number(total + number(value * weight))
                     skip = channel * size
                     finish(total, block, channels, channel, output + skip, residual + skip)
 
-    return Kernel.of(depthwise, "portable", code)
+    return Kernel.of(depthwise, "portable", code, half)

@@ -30,7 +30,7 @@ from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.multiply import Multiply
-from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 3  # the kernel's height and width
 ROWS = 4  # rows of x in the offset table of a task
@@ -42,7 +42,8 @@ class ColumnsTile:
     """A block of channels of `outputs` (1 or 2) adjacent output rows, of vertical stride 1 if 2.
 
     step: columns from one window to the next if windows share columns (1 or 2), else 0.
-    masked: not all channels of the block are stored.
+    masked: not all channels of the block are stored.  half: the type of the activations if they are
+    16-bit floats, which are widened; the weights are float32 then.
     """
 
     multiply: Multiply
@@ -50,11 +51,14 @@ class ColumnsTile:
     step: int
     masked: bool
     epilogue: EpilogueCode
+    half: HalfKind | None = None
 
     def __str__(self) -> str:
         m = self.multiply
         masked = "-masked" if self.masked else ""
-        return f"{m.isa}-{m.kind}-{self.outputs}-step{self.step}{masked}-{self.epilogue}"
+        return (
+            f"{m.isa}-{self.half or m.kind}-{self.outputs}-step{self.step}{masked}-{self.epilogue}"
+        )
 
     @property
     def registers(self) -> int:
@@ -175,12 +179,11 @@ class ColumnsTile:
     def _column(self, e: Emitter, starts: list[Any], at: Any) -> list[Any]:
         """One column of all rows, as operands of multiplications."""
         lanes = self.multiply.lanes
+        addresses = [e.builder.add(start, at) for start in starts]
+        if self.multiply.kind == "f32":
+            return [e.load_floats(address, lanes, self.half) for address in addresses]
         kind = Vector(I8, 4 * lanes)
-        if self.multiply.kind == "f32":
-            kind = Vector(self.multiply.accumulator, lanes)
-        loads = [e.load(e.builder.add(start, at), kind) for start in starts]
-        if self.multiply.kind == "f32":
-            return loads
+        loads = [e.load(address, kind) for address in addresses]
         loads += [kind([0] * 4 * lanes)] * (ROWS - len(loads))
         return interleave.interleave(e, loads, lanes)
 

@@ -21,7 +21,7 @@ from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.kernels.isa import AVX512_VNNI
 from runtime.kernels.multiply import Multiply
-from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import I8, I64, Emitter, HalfKind, Vector, generated
 
 TAPS = 4  # per dot product
 
@@ -33,7 +33,8 @@ UNROLLED_STEPS = {(AVX512_VNNI, "u8"): 3}
 class DepthwiseTile:
     """A block of `registers` * lanes channels; masked if not all of them are stored.
 
-    unrolled: number of steps if the weights are kept in registers, else 0.
+    unrolled: number of steps if the weights are kept in registers, else 0.  half: the type of the
+    activations if they are 16-bit floats, which are widened; the weights are float32 then.
     """
 
     multiply: Multiply
@@ -41,11 +42,13 @@ class DepthwiseTile:
     masked: bool
     unrolled: int
     epilogue: EpilogueCode
+    half: HalfKind | None = None
 
     def __str__(self) -> str:
         m = self.multiply
         masked = "-masked" if self.masked else ""
-        return f"{m.isa}-{m.kind}-x{self.registers}{masked}-u{self.unrolled}-{self.epilogue}"
+        kind = self.half or m.kind
+        return f"{m.isa}-{kind}-x{self.registers}{masked}-u{self.unrolled}-{self.epilogue}"
 
     def pack(self, weights: np.ndarray, steps: int) -> np.ndarray:
         """Weights [channels, taps] of one block, as drawn above."""
@@ -153,10 +156,9 @@ class DepthwiseTile:
                 for value in interleave.interleave(e, loads, lanes)
             ]
         else:
+            size = lanes * (2 if self.half else 4)
             values = [
-                e.load(
-                    e.offset(addresses[0], 4 * lanes * i), Vector(self.multiply.accumulator, lanes)
-                )
+                e.load_floats(e.offset(addresses[0], size * i), lanes, self.half)
                 for i in range(self._sums)
             ]
         return [

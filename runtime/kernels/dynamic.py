@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.element_types import BYTES
 from runtime.kernels.intrinsics import (
     POINTERS,
     argument,
@@ -27,6 +28,7 @@ from runtime.kernels.intrinsics import (
     rint,
     u8_pointer,
 )
+from runtime.kernels.isa import Isa
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.strided import (
     advance,
@@ -279,3 +281,10 @@ def matmul_integer_calls(
 
 def _without_last(view: View) -> View:
     return View(view.address, view.shape[:-1], view.strides[:-1], view.dtype)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every dynamic integer kernel; they are the same for all instruction sets."""
+    makers = (conv_integer_kernel, matmul_integer_kernel)
+    products = [make(a, b) for make in makers for a in BYTES for b in BYTES]
+    return [RANGE_KERNEL, SCALE_KERNEL, quantize_kernel(), *products]

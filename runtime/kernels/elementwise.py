@@ -1,6 +1,6 @@
 """Element-wise ops on one, two or three operands, with numpy broadcasting.
 
-    unary    y[i] = f(x[i])                 float32; neg, abs, relu, clip, sign also on integers
+    unary    y[i] = f(x[i])                 floats; neg, abs, relu, clip, sign also on integers
                                             (signed and unsigned, 8 to 64 bits)
     binary   y[i] = f(a[i], b[i])           operands of one type; comparisons give bool
     where    y[i] = a[i] if c[i] else b[i]
@@ -8,19 +8,24 @@
 Types and special cases follow `runtime.reference.elementwise`: integers wrap around, integer
 division truncates, NaN wins in min and max.  An integer division by zero gives 0.  Float32 results
 equal the reference in every bit (pow in float64, rounded once), except tanh, erf (2 ulp), log
-(1 ulp), elu (4 ulp) and gelu (2 ulp of |x|).
+(1 ulp), elu (4 ulp) and gelu (2 ulp of |x|).  float16 and bfloat16 are widened, computed with in
+float32 and rounded once.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels import scalar_functions
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.element_types import INTEGERS, NUMBERS, NUMBERS_AND_BOOLEAN
+from runtime.kernels.half import FLOATS, WIDEN, element_access
 from runtime.kernels.intrinsics import f32_argument
+from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
     argument,
     device,
@@ -40,7 +45,8 @@ _BETA = _ALPHA + 1
 @cache
 def unary_kernel(operation: str, dtype: str) -> Kernel:
     """The kernel of one unary operation on one element type."""
-    if dtype == "float32":
+    stored, load, store = element_access(dtype)
+    if dtype in FLOATS:
         function = scalar_functions.FLOAT_UNARY[operation]
 
         @device
@@ -48,10 +54,10 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
             alpha, beta = f32_argument(row, _ALPHA), f32_argument(row, _BETA)
             if sx == 1 and sy == 1:
                 for i in range(n):
-                    y[i] = function(x[i], alpha, beta)
+                    y[i] = store(function(load(x[i]), alpha, beta))
             else:
                 for i in range(n):
-                    y[i * sy] = function(x[i * sx], alpha, beta)
+                    y[i * sy] = store(function(load(x[i * sx]), alpha, beta))
     else:
         function = scalar_functions.INTEGER_UNARY[operation]
         # Bounds of x's own type: narrow vectors for narrow types, and no u64 compared with i64.
@@ -63,7 +69,7 @@ def unary_kernel(operation: str, dtype: str) -> Kernel:
             for i in range(n):
                 y[i * sy] = function(x[i * sx], alpha, beta)
 
-    return nest2(unary_kernel, row_function, dtype, dtype, operation)
+    return nest2(unary_kernel, row_function, stored, stored, operation, dtype)
 
 
 def unary_calls(
@@ -76,7 +82,7 @@ def unary_calls(
     """
     if y.size == 0:
         return []
-    if y.dtype == np.float32:
+    if y.dtype.name in FLOATS:
         parameters = (f32_bits(alpha), f32_bits(beta))
     else:
         parameters = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
@@ -98,9 +104,9 @@ def _integer_bound(value: float, dtype: np.dtype) -> int:
 
 def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:
     """y = min(max(x, low), high); NaN stays.  Bounds of an integer x are rounded inwards."""
-    if y.dtype != np.float32 and np.isfinite(low):
+    if y.dtype.name not in FLOATS and np.isfinite(low):
         low = np.ceil(low)
-    if y.dtype != np.float32 and np.isfinite(high):
+    if y.dtype.name not in FLOATS and np.isfinite(high):
         high = np.floor(high)
     return unary_calls("clip", x, y, alpha=low, beta=high)
 
@@ -108,9 +114,12 @@ def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:
 @cache
 def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
     """The kernel of one binary operation on one combination of element types."""
-    function = scalar_functions.binary_function(operation, a, b)
+    function = scalar_functions.binary_function(operation, _computed_in(a), _computed_in(b))
+    stored_a, load_a, _ = element_access(a)
+    stored_b, load_b, _ = element_access(b)
+    stored_y, _, store = element_access(y)
 
-    if a == b == "float32":
+    if a in FLOATS and b in FLOATS:
 
         @device
         def row_function(
@@ -118,14 +127,14 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
         ) -> None:
             if sa == 1 and sb == 1 and sy == 1:
                 for i in range(n):
-                    y[i] = function(a[i], b[i])
+                    y[i] = store(function(load_a(a[i]), load_b(b[i])))
             elif sa == 1 and sb == 0 and sy == 1:
-                scalar = b[0]
+                scalar = load_b(b[0])
                 for i in range(n):
-                    y[i] = function(a[i], scalar)
+                    y[i] = store(function(load_a(a[i]), scalar))
             else:
                 for i in range(n):
-                    y[i * sy] = function(a[i * sa], b[i * sb])
+                    y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
     else:
 
         @device
@@ -133,9 +142,14 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
             row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int
         ) -> None:
             for i in range(n):
-                y[i * sy] = function(a[i * sa], b[i * sb])
+                y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
 
-    return nest3(binary_kernel, row_function, a, b, y, operation)
+    return nest3(binary_kernel, row_function, stored_a, stored_b, stored_y, operation, a, b, y)
+
+
+def _computed_in(dtype: str) -> str:
+    """The type an operation on elements of `dtype` computes in."""
+    return "float32" if dtype in WIDEN else dtype
 
 
 def binary_calls(operation: str, a: View, b: View, y: View) -> list[Call]:
@@ -176,3 +190,28 @@ def where_calls(condition: View, a: View, b: View, y: View) -> list[Call]:
         return []
     views = (*(view.broadcast_to(y.shape) for view in (condition, a, b)), y)
     return [Call(where_kernel(_BITS[y.dtype.itemsize]), nest_arguments(views))]
+
+
+_ARITHMETIC = ("add", "sub", "mul", "div", "mod", "min", "max")
+_COMPARISONS = ("equal", "less", "less_equal", "greater", "greater_equal")
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every element-wise kernel; they are the same for all instruction sets."""
+    unary = [
+        *((operation, "float32") for operation in scalar_functions.FLOAT_UNARY),
+        *product([name for name in scalar_functions.INTEGER_UNARY if name != "not"], INTEGERS),
+        ("not", "bool"),
+    ]
+    binary = [
+        *((operation, x, x, x) for operation, x in product(_ARITHMETIC, NUMBERS)),
+        *(("pow", a, b, a) for a, b in product(NUMBERS, NUMBERS)),
+        *((operation, x, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
+        *((operation, "bool", "bool", "bool") for operation in ("and", "or", "xor")),
+        ("prelu", "float32", "float32", "float32"),
+    ]
+    return [
+        *(unary_kernel(*member) for member in unary),
+        *(binary_kernel(*member) for member in binary),
+        *(where_kernel(dtype) for dtype in _BITS.values()),
+    ]

@@ -17,6 +17,7 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.intrinsics import i64_pointer
+from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
     advance,
     argument,
@@ -112,3 +113,8 @@ def bad_index(calls: Iterable[Call]) -> tuple[int, Call] | None:
             status[0] = 0
             return int(status[1]), call
     return None
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every gather; they are the same for all instruction sets."""
+    return [gather_kernel(size, indices) for size in _INTEGERS for indices in ("int32", "int64")]

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.intrinsics import bits_to_f32, f32_to_bits
+from runtime.kernels.isa import cpu_features
 from runtime.kernels.strided import device
+from runtime.kernels.vector_ir import HalfKind
 
 _U = np.uint32
 
@@ -100,5 +102,34 @@ def f64_to_f32_odd(value: Any) -> Any:
     return nearest if np.float64(nearest) == value else bits_to_f32(_U(toward_zero | _ONE))
 
 
+HALF_KINDS: dict[str, HalfKind] = {"bfloat16": "bf16", "float16": "f16"}
+"""The short name of each 16-bit type, by numpy name."""
+
+STORED = {"float16": "uint16", "bfloat16": "uint16"}
+"""The type as which kernels load and store each 16-bit type: its bits."""
+
 WIDEN: dict[str, Any] = {"float16": float16_to_f32, "bfloat16": bfloat16_to_f32}
 NARROW: dict[str, Any] = {"float16": f32_to_float16, "bfloat16": f32_to_bfloat16}
+HALF_WIDEN: dict[HalfKind, Any] = {"f16": float16_to_f32, "bf16": bfloat16_to_f32}
+
+
+FLOATS = ("float32", *WIDEN)
+"""The element types that are computed with in float32."""
+
+
+def has_vectors(dtype: str) -> bool:
+    """Whether vectors of the type can be widened in LLVM's IR: float16 needs F16C, or LLVM would
+    call a library."""
+    return dtype != "float16" or "+f16c" in cpu_features().split(",")
+
+
+@device
+def itself(value: Any) -> Any:
+    """The value: what loading and storing anything but 16-bit floats comes to."""
+    return value
+
+
+def element_access(dtype: str) -> tuple[str, Any, Any]:
+    """How loops get at elements of a type: (the type they load and store, what makes the loaded
+    value a number to compute with, what makes a result one to store)."""
+    return STORED.get(dtype, dtype), WIDEN.get(dtype, itself), NARROW.get(dtype, itself)

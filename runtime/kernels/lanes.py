@@ -1,20 +1,22 @@
-"""Reductions of a float32 row in the fixed order of 16 lanes.
+"""Reductions of a row of floats in the fixed order of 16 lanes.
 
 Lane j takes elements j, j + 16, ... in order; then lanes j and j + 8 are combined, then j and j +
 4, j + 2, j + 1.  It is the order of `runtime.reference.elementary.lane_sum`, independent of the
 CPU's vector width. Each lane starts with the reduction's neutral element, which a missing tail
-leaves as it is.
+leaves as it is.  16-bit floats are widened first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from runtime.kernels.half import element_access, has_vectors
 from runtime.kernels.intrinsics import intrinsic
 from runtime.kernels.strided import device
 
@@ -112,7 +114,21 @@ _VECTOR_TERM: dict[Any, Callable[[Any, Any, Any], Any]] = {
 }
 
 
-def _whole_steps(combine: Any, term: Any) -> Any:
+def _widened(builder: Any, pointer: Any, dtype: str) -> Any:
+    """16 elements of a float type at `pointer`, as float32."""
+    element = _F32 if dtype == "float32" else ir.IntType(16)
+    value = builder.load(builder.bitcast(pointer, ir.VectorType(element, LANES).as_pointer()))
+    value.align = 4 if dtype == "float32" else 2
+    if dtype == "float32":
+        return value
+    if dtype == "float16":
+        halves = builder.bitcast(value, ir.VectorType(ir.HalfType(), LANES))
+        return builder.fpext(halves, _VECTOR)
+    words = ir.VectorType(ir.IntType(32), LANES)
+    return builder.bitcast(builder.shl(builder.zext(value, words), words([16] * LANES)), _VECTOR)
+
+
+def _whole_steps(combine: Any, term: Any, dtype: str) -> Any:
     """Intrinsic (x, n, lanes, c): combines lanes with term(x[i : i + 16], c), i = 0, 16 ... < n."""
 
     @intrinsic
@@ -138,9 +154,7 @@ def _whole_steps(combine: Any, term: Any) -> Any:
             total.add_incoming(start, entry)
             builder.cbranch(builder.icmp_signed("<", index, n), body, done)
             builder.position_at_end(body)
-            element = builder.bitcast(builder.gep(x, [index]), _VECTOR.as_pointer())
-            value = builder.load(element)
-            value.align = 4
+            value = _widened(builder, builder.gep(x, [index]), dtype)
             value = _VECTOR_TERM[term](builder, value, constant)
             total.add_incoming(_VECTOR_COMBINE[combine](builder, total, value), body)
             index.add_incoming(builder.add(index, _I64(LANES)), body)
@@ -154,9 +168,13 @@ def _whole_steps(combine: Any, term: Any) -> Any:
     return run
 
 
-def lane_reduction(combine: Any, term: Any, neutral: np.float32) -> Any:
-    """A function (x, stride, n, c) -> f32: `term(x[i * stride], c)` combined over n elements."""
-    whole_steps = _whole_steps(combine, term)
+@cache
+def lane_reduction(combine: Any, term: Any, neutral: np.float32, dtype: str = "float32") -> Any:
+    """A function (x, stride, n, c) -> f32: `term(x[i * stride], c)` combined over n elements of a
+    float type (16-bit ones as their bits)."""
+    whole_steps = _whole_steps(combine, term, dtype)
+    vectors = has_vectors(dtype)
+    _, load, _ = element_access(dtype)
     place = scratch(types.float32, LANES)
 
     @device
@@ -165,14 +183,14 @@ def lane_reduction(combine: Any, term: Any, neutral: np.float32) -> Any:
         for j in range(LANES):
             lanes[j] = neutral
         whole = n // LANES * LANES
-        if stride == 1:
+        if vectors and stride == 1:
             whole_steps(x, whole, lanes, c)
         else:
             for i in range(0, whole, LANES):
                 for j in range(LANES):
-                    lanes[j] = combine(lanes[j], term(x[(i + j) * stride], c))
+                    lanes[j] = combine(lanes[j], term(load(x[(i + j) * stride]), c))
         for i in range(whole, n):
-            lanes[i - whole] = combine(lanes[i - whole], term(x[i * stride], c))
+            lanes[i - whole] = combine(lanes[i - whole], term(load(x[i * stride]), c))
         width = LANES // 2
         while width > 0:
             for j in range(width):
@@ -183,8 +201,14 @@ def lane_reduction(combine: Any, term: Any, neutral: np.float32) -> Any:
     return reduce
 
 
+def sums_of(dtype: str) -> tuple[Any, Any]:
+    """Functions (x, stride, n, c) -> f32 on a float type: the sum of n elements, and that of their
+    (x - c)^2."""
+    plain = lane_reduction(add, itself, _ZERO, dtype)
+    return plain, lane_reduction(add, squared_deviation, _ZERO, dtype)
+
+
 _sum = lane_reduction(add, itself, _ZERO)
-_sum_squares = lane_reduction(add, squared_deviation, _ZERO)
 _max = lane_reduction(larger, itself, -_INFINITY)
 
 
@@ -192,12 +216,6 @@ _max = lane_reduction(larger, itself, -_INFINITY)
 def lane_sum(x: Any, stride: int, n: int) -> Any:
     """Sum of n float32."""
     return _sum(x, stride, n, _ZERO)
-
-
-@device
-def lane_sum_squares(x: Any, stride: int, n: int, mean: Any) -> Any:
-    """Sum of (x - mean)^2 over n float32."""
-    return _sum_squares(x, stride, n, mean)
 
 
 @device

@@ -1,6 +1,6 @@
 """y[i] = table[x[i]]: any function of one unsigned byte, as a table of 256 results.
 
-A u8 result is a requantization, an activation, ...; a float32 result is a dequantization. On CPUs
+A u8 result is a requantization, an activation, ...; results can be float32 too. On CPUs
 with AVX512-VBMI a u8 table lives in four registers and 64 bytes are looked up by two permutes:
 
     low  = vpermi2b(table[0:64],    table[64:128],  x)        (uses the low 7 bits of x)
@@ -95,10 +95,3 @@ def lookup_calls(x: View, y: View, table: np.ndarray) -> list[Call]:
     permute = y.dtype == np.uint8 and "+avx512vbmi" in cpu_features().split(",")
     kernel = lookup_kernel(y.dtype.name, permute)
     return [Call(kernel, (*nest_arguments((x, y)), table.ctypes.data), (table,))]
-
-
-def dequantize_calls(x: View, y: View, *, scale: float, zero_point: int) -> list[Call]:
-    """y = float32(x - zero_point) * scale for a u8 `x`: one of 256 values."""
-    stored = np.arange(256, dtype=np.int32)
-    table = (stored - zero_point).astype(np.float32) * np.float32(scale)
-    return lookup_calls(x, y, table)

@@ -19,8 +19,9 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.copy import copy_calls
+from runtime.kernels.half import element_access
 from runtime.kernels.intrinsics import f32_argument, f64_pointer
-from runtime.kernels.lanes import lane_sum, lane_sum_squares
+from runtime.kernels.lanes import sums_of
 from runtime.kernels.strided import (
     Axis,
     advance,
@@ -35,15 +36,18 @@ from runtime.kernels.strided import (
 )
 
 _SIZE, _X, _Y, _EPSILON, _STEP = range(parameters_at(4), parameters_at(4) + 5)
-_ONE = np.float32(1)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @cache
-def standardize_kernel() -> Kernel:
-    """Layer and instance normalization of vectors at any stride.
+def standardize_kernel(dtype: str) -> Kernel:
+    """Layer and instance normalization of vectors of a float type at any stride.
 
     Scale and bias advance by `step` elements per element of the vector: 1 (layer) or 0 (instance).
     """
+
+    stored, load, store = element_access(dtype)
+    lane_sum, lane_sum_squares = sums_of(dtype)
 
     @device
     def row_function(
@@ -55,18 +59,18 @@ def standardize_kernel() -> Kernel:
         for i in range(n):
             source, result = advance(x, i * sx), advance(y, i * sy)
             scale, bias = advance(s, i * ss), advance(b, i * sb)
-            mean = lane_sum(source, xs, size) / count
+            mean = lane_sum(source, xs, size, _ZERO) / count
             variance = lane_sum_squares(source, xs, size, mean) / count
             factor = _ONE / np.sqrt(variance + epsilon)
             if xs == 1 and ys == 1 and step == 1:
                 for k in range(size):
-                    result[k] = (source[k] - mean) * factor * scale[k] + bias[k]
+                    result[k] = store((load(source[k]) - mean) * factor * scale[k] + bias[k])
             else:
                 for k in range(size):
-                    scaled = (source[k * xs] - mean) * factor * scale[k * step]
-                    result[k * ys] = scaled + bias[k * step]
+                    scaled = (load(source[k * xs]) - mean) * factor * scale[k * step]
+                    result[k * ys] = store(scaled + bias[k * step])
 
-    return nest4(standardize_kernel, row_function, *["float32"] * 4)
+    return nest4(standardize_kernel, row_function, stored, *["float32"] * 2, stored, dtype)
 
 
 def layer_norm_calls(
@@ -115,7 +119,7 @@ def _standardize_calls(
 ) -> list[Call]:
     inner = collapse([Axis(x.shape[a], (x.byte_strides[a], y.byte_strides[a])) for a in axes])
     if len(inner) > 1:  # not one vector in memory: work on a dense copy
-        dense = np.empty(x.shape, np.float32)
+        dense = np.empty(x.shape, x.dtype)
         view = View.of(dense)
         middle = _standardize_calls(view, view, axes, scale, bias, step, epsilon, (*keep, dense))
         return [*copy_calls(x, view), *middle, *copy_calls(view, y)]
@@ -123,9 +127,9 @@ def _standardize_calls(
     for axis in axes:
         x, y = x.slice(axis, 0, 1), y.slice(axis, 0, 1)
     views = (x, scale.broadcast_to(x.shape), bias.broadcast_to(x.shape), y)
-    strides = tuple(stride // 4 for stride in vector.strides)
+    strides = tuple(stride // x.dtype.itemsize for stride in vector.strides)
     words = (*nest_arguments(views), vector.size, *strides, f32_bits(epsilon), step)
-    return [Call(standardize_kernel(), words, keep)]
+    return [Call(standardize_kernel(x.dtype.name), words, keep)]
 
 
 # --- batch_norm ----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from numba.core import types
 
 from runtime.kernels import pooling_tile as word
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.half import FLOATS, element_access
 from runtime.kernels.intrinsics import POINTERS, argument, f32_argument, f32_pointer
 from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import larger, scratch
@@ -45,13 +46,13 @@ class Window:
 def _scratch_type(kind: Kind, dtype: str) -> Any:
     if kind == "average" and dtype == "uint8":
         return types.int32
-    return {"uint8": types.uint8, "int8": types.int8, "float32": types.float32}[dtype]
+    return {"uint8": types.uint8, "int8": types.int8}.get(dtype, types.float32)
 
 
 def _lowest(kind: Kind, dtype: str) -> Any:
     if kind == "average":
-        return np.float32(0) if dtype == "float32" else np.int32(0)
-    return -np.float32(np.inf) if dtype == "float32" else int(np.iinfo(dtype).min)
+        return np.float32(0) if dtype in FLOATS else np.int32(0)
+    return -np.float32(np.inf) if dtype in FLOATS else int(np.iinfo(dtype).min)
 
 
 @device
@@ -73,7 +74,7 @@ def _finish_function(kind: Kind, dtype: str) -> Any:
             return total
 
         return keep
-    if dtype == "float32":
+    if dtype in FLOATS:
 
         @device
         def divide(row: int, total: Any, value: Any, taps: int) -> Any:
@@ -92,11 +93,12 @@ def _finish_function(kind: Kind, dtype: str) -> Any:
 
 @cache
 def pool_kernel(kind: Kind, dtype: str) -> Kernel:
-    """The kernel of one kind of pooling on one element type (uint8, float32; max also int8)."""
-    pointer, size = POINTERS[dtype], np.dtype(dtype).itemsize
+    """The kernel of one kind of pooling on one element type (uint8, floats; max also int8)."""
+    stored, load, store = element_access(dtype)
+    pointer, size = POINTERS[stored], np.dtype(stored).itemsize
     block_scratch = scratch(_scratch_type(kind, dtype), _BLOCK)
     lowest = _lowest(kind, dtype)
-    combine = larger if kind == "max" else (_add_f32 if dtype == "float32" else _add_i32)
+    combine = larger if kind == "max" else (_add_f32 if dtype in FLOATS else _add_i32)
     finish = _finish_function(kind, dtype)
 
     def pool(row: int, thread: int, threads: int) -> None:
@@ -130,14 +132,14 @@ def pool_kernel(kind: Kind, dtype: str) -> Kernel:
                 for j in range(j0, j1):
                     x = pointer(base + size * ((top + i * dh) * xh + (left + j * dw) * xw))
                     for c in range(n):
-                        totals[c] = combine(totals[c], x[c * xc])
+                        totals[c] = combine(totals[c], load(x[c * xc]))
             taps = max(i1 - i0, 0) * max(j1 - j0, 0)
             at_y = image * argument(row, word.YN) + first_channel * yc
             at_y += oy * argument(row, word.YH) + ox * argument(row, word.YW)
             y = pointer(argument(row, word.Y) + size * at_y)
             value = table[oy * ow + ox]
             for c in range(n):
-                y[c * yc] = finish(row, totals[c], value, taps)
+                y[c * yc] = store(finish(row, totals[c], value, taps))
 
     return Kernel.of(pool, kind, dtype)
 
@@ -183,7 +185,7 @@ def _call(kind: Kind, x: View, y: View, window: Window, table: np.ndarray, words
 def max_pool_calls(x: View, y: View, window: Window) -> list[Call]:
     """y = the largest element of each window; `ceil_mode` is expressed by y's shape.
 
-    x, y: [N, C, spatial (1 or 2)] of one type: u8, s8 or f32.
+    x, y: [N, C, spatial (1 or 2)] of one type: u8, s8, f32 or a 16-bit float.
     """
     if y.size == 0:
         return []
@@ -204,9 +206,9 @@ def average_pool_calls(
 ) -> list[Call]:
     """y = the mean of each window; `ceil_mode` is expressed by y's shape.
 
-    x, y: [N, C, spatial (1 or 2)], both f32, or both u8 with `qx` and `qy`; [low, high] limits a
-    u8 result. With `count_include_pad` the declared padding counts as zeros, but not what
-    ceil_mode adds.
+    x, y: [N, C, spatial (1 or 2)], both of one float type, or both u8 with `qx` and `qy`;
+    [low, high] limits a u8 result. With `count_include_pad` the declared padding counts as zeros,
+    but not what ceil_mode adds.
     """
     if y.size == 0:
         return []

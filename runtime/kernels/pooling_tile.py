@@ -18,9 +18,10 @@ from typing import Any, Literal
 import numpy as np
 
 from runtime.kernels.abi import Kernel, View
+from runtime.kernels.half import FLOATS, HALF_KINDS, STORED, has_vectors
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.strided import device
-from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
 
 Kind = Literal["max", "average"]
 
@@ -51,53 +52,61 @@ def end_tap(origin: int, dilation: int, taps: int, size: int) -> int:
 def takes(x: View, y: View) -> bool:
     """Whether the channels of [N, C, H, W] views lie side by side and fill a vector."""
     dense = x.shape[1] == 1 or (x.strides[1] == 1 and y.strides[1] == 1)
-    return dense and x.shape[1] >= NARROW
+    return dense and x.shape[1] >= NARROW and has_vectors(x.dtype.name)
 
 
 class _Maximum:
     """The largest element; NaN wins."""
 
     def __init__(self, dtype: str, lanes: int):
-        self.dtype = dtype
-        element = F32 if dtype == "float32" else I8
-        self.kind = Vector(element, lanes)
-        lowest = -np.inf if dtype == "float32" else int(np.iinfo(dtype).min)
+        self.dtype, self.half = dtype, HALF_KINDS.get(dtype)
+        self.floats = dtype in FLOATS
+        self.kind = Vector(F32 if self.floats else I8, lanes)
+        lowest = -np.inf if self.floats else int(np.iinfo(dtype).min)
         self.start = self.kind([lowest] * lanes)
 
     def combine(self, e: Emitter, acc: Any, address: Any) -> Any:
-        b, x = e.builder, e.load(address, self.kind)
-        if self.dtype == "float32":
+        b = e.builder
+        if self.floats:
+            x = e.load_floats(address, self.kind.count, self.half)
             wins = b.or_(b.fcmp_ordered(">", x, acc), b.fcmp_unordered("uno", x, x))
         else:
+            x = e.load(address, self.kind)
             compare = b.icmp_unsigned if self.dtype == "uint8" else b.icmp_signed
             wins = compare(">", x, acc)
         return b.select(wins, x, acc)
 
     def finish(self, e: Emitter, acc: Any, value: Any, row: Any, taps: Any) -> Any:
-        return acc
+        if self.half != "bf16":
+            return acc if self.half is None else e.narrow(acc, self.half)
+        # One of the numbers that were widened: nothing to round, and nothing to flush to zero.
+        lanes = self.kind.count
+        words = e.builder.bitcast(acc, Vector(I32, lanes))
+        upper = e.builder.lshr(words, e.constant(I32, [16] * lanes))
+        return e.builder.trunc(upper, Vector(I16, lanes))
 
 
 class _Average:
-    """The sum divided by the number of elements (float32), or requantized (u8)."""
+    """The sum divided by the number of elements (floats), or requantized (u8)."""
 
     def __init__(self, dtype: str, lanes: int):
-        self.lanes = lanes
+        self.lanes, self.half = lanes, HALF_KINDS.get(dtype)
         self.quantized = dtype == "uint8"
         self.kind = Vector(I8 if self.quantized else F32, lanes)
         self.sum = Vector(I32 if self.quantized else F32, lanes)
         self.start = self.sum([0] * lanes)
 
     def combine(self, e: Emitter, acc: Any, address: Any) -> Any:
-        x = e.load(address, self.kind)
         if self.quantized:
-            return e.builder.add(acc, e.builder.zext(x, self.sum))
-        return e.builder.fadd(acc, x)
+            return e.builder.add(acc, e.builder.zext(e.load(address, self.kind), self.sum))
+        return e.builder.fadd(acc, e.load_floats(address, self.lanes, self.half))
 
     def finish(self, e: Emitter, acc: Any, value: Any, row: Any, taps: Any) -> Any:
         b, lanes = e.builder, self.lanes
         value = e.splat(value, lanes)
         if not self.quantized:
-            return b.fdiv(acc, value)
+            mean = b.fdiv(acc, value)
+            return mean if self.half is None else e.narrow(mean, self.half)
         zero_point = b.trunc(e.load(e.offset(row, 8 * ZA), I64), I32)
         centered = b.sub(acc, e.splat(b.mul(b.trunc(taps, I32), zero_point), lanes))
         floats = Vector(F32, lanes)
@@ -148,7 +157,7 @@ def _tile(kind: Kind, dtype: str, lanes: int) -> Any:
 def pool_rows_kernel(kind: Kind, dtype: str) -> Kernel:
     """Pooling of views that `takes` accepts; threads share the lines."""
     wide, narrow = _tile(kind, dtype, WIDE), _tile(kind, dtype, NARROW)
-    size = np.dtype(dtype).itemsize
+    size = np.dtype(STORED.get(dtype, dtype)).itemsize
 
     def pool(row: int, thread: int, threads: int) -> None:
         channels, oh, ow = argument(row, C), argument(row, OH), argument(row, OW)

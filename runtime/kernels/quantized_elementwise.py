@@ -15,10 +15,13 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.intrinsics import f32_argument, rint
-from runtime.kernels.strided import argument, device, nest3, nest_arguments, parameters_at
+from runtime.kernels.lanes import scratch
+from runtime.kernels.strided import address, argument, device, nest3, nest_arguments, parameters_at
+from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, Vector, generated
 
 Operation = Literal["add", "sub", "mul"]
 
@@ -74,11 +77,61 @@ def _store_f32(f: Any, low: Any, high: Any, zero_point: Any) -> Any:
     return clamp(f, low, high)
 
 
+_LANES = 32
+_repeated = scratch(types.uint8, _LANES)
+
+
+def _vectors(operation: Operation, y: str) -> Any:
+    """The formulas for 32 elements at a time, as a function that kernels call with one tuple of
+    int64:
+
+    (count, a, b, b_step, y, row): `count` times 32 elements at addresses a, b and y; `b_step` is
+    the distance of two groups in b; `row` is the address of the call's words.
+    """
+    floats, integers, octets = Vector(F32, _LANES), Vector(I32, _LANES), Vector(I8, _LANES)
+
+    def emit(e: Emitter, arguments: list[Any]) -> None:
+        count, a, b, b_step, result, row = arguments
+        build = e.builder
+
+        def word(index: int, kind: Any) -> Any:
+            return e.load(e.offset(row, 8 * index), kind)
+
+        ka, kb, low, high = (e.splat(word(i, F32), _LANES) for i in (_KA, _KB, _LOW, _HIGH))
+        za, zb, zy = (e.splat(build.trunc(word(i, I64), I32), _LANES) for i in (_ZA, _ZB, _ZY))
+        fa, fb = build.sitofp(za, floats), build.sitofp(zb, floats)
+
+        def centered(address: Any, zero: Any) -> Any:
+            return build.fsub(build.uitofp(e.load(address, octets), floats), zero)  # exact
+
+        def group(_: Any, state: list[Any]) -> list[Any]:
+            a, b, result = state
+            left, right = centered(a, fa), centered(b, fb)
+            if operation == "mul":
+                f = build.fmul(build.fmul(left, right), ka)  # the first product is exact
+            else:
+                combine = build.fadd if operation == "add" else build.fsub
+                f = combine(build.fmul(left, ka), build.fmul(right, kb))
+            f = build.select(build.fcmp_ordered(">", f, low), f, low)
+            f = build.select(build.fcmp_ordered("<", f, high), f, high)
+            if y == "uint8":
+                rounded = e.call(f"llvm.lrint.v{_LANES}i32.v{_LANES}f32", integers, f)
+                f = build.trunc(build.add(rounded, zy), octets)
+            e.store(f, result)
+            size = np.dtype(y).itemsize * _LANES
+            return [e.offset(a, _LANES), build.add(b, b_step), e.offset(result, size)]
+
+        e.loop(count, [a, b, result], group)
+
+    return generated("quantized_binary", 6, emit)
+
+
 @cache
 def quantized_binary_kernel(operation: Operation, y: str) -> Kernel:
     """The kernel of one operation with results of dtype `y` (uint8 or float32)."""
     combine = _FUNCTIONS[operation]
     store = _store_u8 if y == "uint8" else _store_f32
+    vectors = _vectors(operation, y)
 
     @device
     def row_function(row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int) -> None:
@@ -86,20 +139,20 @@ def quantized_binary_kernel(operation: Operation, y: str) -> Kernel:
         za, zb = np.int32(argument(row, _ZA)), np.int32(argument(row, _ZB))
         low, high = f32_argument(row, _LOW), f32_argument(row, _HIGH)
         zy = np.int32(argument(row, _ZY))
+        done = 0
         if sa == 1 and sb == 1 and sy == 1:
-            for i in range(n):
-                f = combine(np.int32(np.int32(a[i]) - za), np.int32(np.int32(b[i]) - zb), ka, kb)
-                y[i] = store(f, low, high, zy)
+            vectors((n // _LANES, address(a), address(b), _LANES, address(y), row))
+            done = n // _LANES * _LANES
         elif sa == 1 and sb == 0 and sy == 1:
-            scalar = np.int32(np.int32(b[0]) - zb)
-            for i in range(n):
-                f = combine(np.int32(np.int32(a[i]) - za), scalar, ka, kb)
-                y[i] = store(f, low, high, zy)
-        else:
-            for i in range(n):
-                p = np.int32(np.int32(a[i * sa]) - za)
-                q = np.int32(np.int32(b[i * sb]) - zb)
-                y[i * sy] = store(combine(p, q, ka, kb), low, high, zy)
+            repeated = _repeated()
+            for i in range(_LANES):
+                repeated[i] = b[0]
+            vectors((n // _LANES, address(a), address(repeated), 0, address(y), row))
+            done = n // _LANES * _LANES
+        for i in range(done, n):
+            p = np.int32(np.int32(a[i * sa]) - za)
+            q = np.int32(np.int32(b[i * sb]) - zb)
+            y[i * sy] = store(combine(p, q, ka, kb), low, high, zy)
 
     return nest3(quantized_binary_kernel, row_function, "uint8", "uint8", y, operation)
 

@@ -5,8 +5,8 @@
                                   m = sa / (sy * n), computed in float64 and rounded once
 
 float32 is combined in 16 lanes: the reduced elements of one result, counted in row-major order, go
-to lane 0, 1, ... 15, 0, ... (see `lanes`); integers in 64 bits, wrapping to y's type.  Three
-kernels:
+to lane 0, 1, ... 15, 0, ... (see `lanes`), and so are 16-bit floats, widened first, rounded last;
+integers in 64 bits, wrapping to y's type.  Three kernels:
 
     rows      the reduced axes are one axis in memory: one lane reduction per result
     columns   otherwise: 64 results side by side, 16 lanes of 64 columns; vectorized over results
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from math import prod
 from typing import Any, Literal
 
@@ -24,7 +25,10 @@ import numpy as np
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.element_types import INTEGERS
+from runtime.kernels.half import FLOATS, element_access
 from runtime.kernels.intrinsics import f32_argument
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import (
     LANES,
     add,
@@ -107,9 +111,10 @@ def _unchanged(total: Any, count: Any) -> Any:
 
 
 @cache
-def reduce_rows_kernel(operation: Operation) -> Kernel:
-    """float32, the reduced elements at one stride."""
-    reduce = lane_reduction(_COMBINE[operation], itself, _NEUTRAL[operation])
+def reduce_rows_kernel(operation: Operation, dtype: str) -> Kernel:
+    """Floats, the reduced elements at one stride."""
+    stored, _, store = element_access(dtype)
+    reduce = lane_reduction(_COMBINE[operation], itself, _NEUTRAL[operation], dtype)
     finish = _divide if operation == "mean" else _unchanged
 
     @device
@@ -117,14 +122,15 @@ def reduce_rows_kernel(operation: Operation) -> Kernel:
         count, stride = argument(row, _COUNT), argument(row, _STRIDES + _INNER)
         for i in range(n):
             total = reduce(advance(x, i * sx), stride, count, _ZERO)
-            y[i * sy] = finish(total, np.float32(count))
+            y[i * sy] = store(finish(total, np.float32(count)))
 
-    return nest2(reduce_rows_kernel, row_function, "float32", "float32", operation)
+    return nest2(reduce_rows_kernel, row_function, stored, stored, operation, dtype)
 
 
 @cache
-def reduce_columns_kernel(operation: Operation) -> Kernel:
-    """float32, 64 results at a time."""
+def reduce_columns_kernel(operation: Operation, dtype: str) -> Kernel:
+    """Floats, 64 results at a time."""
+    stored, load, store = element_access(dtype)
     combine, neutral = _COMBINE[operation], _NEUTRAL[operation]
     finish = _divide if operation == "mean" else _unchanged
     lane_columns = scratch(types.float32, LANES * _COLUMNS)
@@ -146,10 +152,10 @@ def reduce_columns_kernel(operation: Operation) -> Kernel:
                     source = advance(x, offset + k * stride)
                     if sx == 1:
                         for i in range(columns):
-                            lane[i] = combine(lane[i], source[i])
+                            lane[i] = combine(lane[i], load(source[i]))
                     else:
                         for i in range(columns):
-                            lane[i] = combine(lane[i], source[i * sx])
+                            lane[i] = combine(lane[i], load(source[i * sx]))
                     element += 1
             width = LANES // 2
             while width > 0:
@@ -157,9 +163,9 @@ def reduce_columns_kernel(operation: Operation) -> Kernel:
                     lanes[i] = combine(lanes[i], lanes[i + width * _COLUMNS])
                 width //= 2
             for i in range(columns):
-                y[(first + i) * sy] = finish(lanes[i], count)
+                y[(first + i) * sy] = store(finish(lanes[i], count))
 
-    return nest2(reduce_columns_kernel, row_function, "float32", "float32", operation)
+    return nest2(reduce_columns_kernel, row_function, stored, stored, operation, dtype)
 
 
 @device
@@ -275,18 +281,20 @@ def _inner_operand(x: View) -> int | None:
 
 
 def reduce_calls(operation: Operation, x: View, y: View, axes: Sequence[int]) -> list[Call]:
-    """y = x reduced over `axes` (() copies); both of one type: f32 or any integer."""
+    """y = x reduced over `axes` (() copies); both of one type: f32, a 16-bit float or any
+    integer."""
     if y.size == 0:
         return []
     x, y, reduced = split_axes(x, y, axes)
     words = nest_arguments((x, y), _inner_operand(x)) + _reduced_words(reduced, x.dtype.itemsize)
-    if x.dtype != np.float32:
+    if x.dtype.name not in FLOATS:
         return [Call(reduce_integers_kernel(operation, x.dtype.name), words)]
     one_axis = len(reduced) == 0 or (
-        len(reduced) == 1 and (abs(reduced[0].strides[0]) == 4 or _inner_operand(x) is None)
+        len(reduced) == 1
+        and (abs(reduced[0].strides[0]) == x.dtype.itemsize or _inner_operand(x) is None)
     )
     kernel = reduce_rows_kernel if one_axis else reduce_columns_kernel
-    return [Call(kernel(operation), words)]
+    return [Call(kernel(operation, x.dtype.name), words)]
 
 
 def quantized_mean_calls(
@@ -309,3 +317,19 @@ def quantized_mean_calls(
     words = nest_arguments((x, y), _inner_operand(x)) + _reduced_words(reduced, 1)
     parameters = (f32_bits(multiplier), qx.zero_point, *bounds, qy.zero_point)
     return [Call(quantized_mean_kernel(), words + parameters)]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every reduction; they are the same for all instruction sets."""
+    extremes: tuple[Operation, ...] = ("max", "min")
+    totals: tuple[Operation, ...] = ("sum", "mean", "prod")
+    return [
+        *(
+            make(operation)
+            for make in (reduce_rows_kernel, reduce_columns_kernel)
+            for operation in (*extremes, *totals)
+        ),
+        *(reduce_integers_kernel(*member) for member in product(extremes, (*INTEGERS, "bool"))),
+        *(reduce_integers_kernel(*member) for member in product(totals, INTEGERS)),
+        quantized_mean_kernel(),
+    ]

@@ -20,6 +20,7 @@ from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.copy import copy_calls
 from runtime.kernels.gather import gather_calls
 from runtime.kernels.intrinsics import f32_pointer, i64_pointer
+from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
     advance,
     argument,
@@ -151,3 +152,8 @@ def _memory_order(shape: Sequence[int], y: View) -> list[int]:
 def _logical_order(y: View) -> tuple[int, ...]:
     """The permutation that undoes `_memory_order`."""
     return tuple(int(axis) for axis in np.argsort(_axes_by_stride(y)))
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """The kernel of interpolation; resizing to the nearest element is a gather."""
+    return [interpolate_kernel()]

@@ -12,11 +12,16 @@ at worst.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
+from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.element_types import NUMBERS
+from runtime.kernels.isa import Isa
+from runtime.kernels.lanes import scratch
 from runtime.kernels.reduction import split_axes
 from runtime.kernels.strided import (
     advance,
@@ -28,6 +33,7 @@ from runtime.kernels.strided import (
     parameters_at,
 )
 
+_COLUMNS = 64
 _SIZE, _STRIDE = parameters_at(2), parameters_at(2) + 1
 _TOP_K, _TOP_SIZE, _TOP_X, _TOP_VALUES, _TOP_INDICES = range(parameters_at(3), parameters_at(3) + 5)
 
@@ -52,20 +58,49 @@ def _before_or_nan(a: Any, b: Any) -> bool:
 
 @cache
 def arg_kernel(operation: Literal["argmax", "argmin"], last: bool, dtype: str) -> Kernel:
-    """Index of the extreme element; of equals the `last` or the first."""
+    """Index of the extreme element; of equals the `last` or the first.
+
+    Vectorized over the results where these are contiguous in x.
+    """
     better = _after if operation == "argmax" else _before_or_nan
+    element = getattr(types, dtype)
+    column_best, column_index = scratch(element, _COLUMNS), scratch(types.int32, _COLUMNS)
+
+    @device
+    def wins(value: Any, best: Any) -> bool:
+        return better(value, best) or (last and not better(best, value))
+
+    @device
+    def columns(n: int, x: Any, size: int, stride: int, y: Any, sy: int) -> None:
+        best, index = column_best(), column_index()
+        for first in range(0, n, _COLUMNS):
+            count = min(_COLUMNS, n - first)
+            source = advance(x, first)
+            for i in range(count):
+                best[i] = source[i]
+                index[i] = np.int32(0)
+            for k in range(1, size):
+                candidates = advance(source, k * stride)
+                for i in range(count):
+                    if wins(candidates[i], best[i]):
+                        best[i] = candidates[i]
+                        index[i] = np.int32(k)
+            for i in range(count):
+                y[(first + i) * sy] = index[i]
 
     @device
     def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
         size, stride = argument(row, _SIZE), argument(row, _STRIDE)
-        for i in range(n):
-            source = advance(x, i * sx)
-            best, index = source[0], 0
-            for k in range(1, size):
-                value = source[k * stride]
-                if better(value, best) or (last and not better(best, value)):
-                    best, index = value, k
-            y[i * sy] = index
+        if sx == 1 and stride != 1:
+            columns(n, x, size, stride, y, sy)
+        else:
+            for i in range(n):
+                source = advance(x, i * sx)
+                best, index = source[0], 0
+                for k in range(1, size):
+                    if wins(source[k * stride], best):
+                        best, index = source[k * stride], k
+                y[i * sy] = index
 
     return nest2(arg_kernel, row_function, dtype, "int64", operation, last)
 
@@ -127,3 +162,13 @@ def topk_calls(
     views = tuple(view.slice(axis, 0, 1) for view in (x, values, indices))
     kernel = topk_kernel(largest, np.dtype(x.dtype).name)
     return [Call(kernel, (*nest_arguments(views), k, size, *strides))]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every selection; they are the same for all instruction sets."""
+    operations: tuple[Literal["argmax", "argmin"], ...] = ("argmax", "argmin")
+    either = (False, True)
+    return [
+        *(arg_kernel(*member) for member in product(operations, either, NUMBERS)),
+        *(topk_kernel(*member) for member in product(either, NUMBERS)),
+    ]

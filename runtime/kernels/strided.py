@@ -208,6 +208,17 @@ def advance(typingctx: Any, pointer: Any, elements: Any) -> Any:
     return signature, generate
 
 
+@intrinsic
+def address(typingctx: Any, pointer: Any) -> Any:
+    """The address of pointer[0], for functions that take addresses."""
+    signature = types.int64(pointer)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ptrtoint(arguments[0], context.get_value_type(types.int64))
+
+    return signature, generate
+
+
 # --- kernels made of a row function --------------------------------------------------------------
 
 

@@ -147,6 +147,12 @@ class Emitter:
         shifted = self.builder.shl(bits, self.constant(I32, [16] * lanes))
         return self.builder.bitcast(shifted, Vector(F32, lanes))
 
+    def load_floats(self, address: Any, lanes: int, half: HalfKind | None) -> Any:
+        """float32 from memory that holds float32, or 16-bit floats."""
+        if half is None:
+            return self.load(address, Vector(F32, lanes))
+        return self.widen(self.load(address, Vector(I16, lanes)), half)
+
     def narrow(self, values: Any, kind: HalfKind) -> Any:
         """float32 -> the bits of 16-bit floats, to nearest even; NaN stays NaN."""
         lanes = values.type.count

@@ -16,11 +16,12 @@ from dialects import shapes
 from dialects.errors import OctetError
 
 from .linear import along_axis
-from .precision import is_float
+from .precision import in_float32, is_float
 
 _F32 = np.float32
 
 
+@in_float32
 def resize(
     x: np.ndarray,
     *,

@@ -136,13 +136,6 @@ def test_a_program_of_fixed_shape_says_why(ctx: OctetContext) -> None:
         program.run(images(2))
 
 
-def test_profile_names_every_step(ctx: OctetContext) -> None:
-    program = Program.from_module(compiled(ctx), ctx.weights, {})
-    steps = program.profile(images(1), repeats=2)
-    assert "c" in [step.layer for step in steps]
-    assert all(step.seconds > 0 and step.bytes > 0 for step in steps)
-
-
 def test_unknown_isa_lists_the_known_ones(ctx: OctetContext) -> None:
     with pytest.raises(OctetError, match=r"avx512_vnni, .*avx2, portable"):
         Program.from_module(compiled(ctx), ctx.weights, {}, isa="sse9")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.abi import View
+from runtime.kernels.abi import View, aligned
 
 GUARD = 64
 """Elements before and after a buffer; kernels may read so many bytes past the end, and write
@@ -58,7 +58,7 @@ def channels_last(
     padded = [size + pads[i] + pads[rank + i] for i, size in enumerate(shape[2:])]
     outer = (shape[0], *padded, shape[1] + extra)
     count = int(np.prod(outer))
-    memory = _noise(count + 2 * GUARD, dtype)
+    memory = aligned(_noise(count + 2 * GUARD, dtype))  # as a plan aligns its buffers
     buffer = memory[GUARD : GUARD + count].reshape(outer)
     first = extra // 2
     buffer = buffer[..., first : first + shape[1]]
@@ -75,3 +75,18 @@ def filled(values: np.ndarray, **options: Any) -> Guarded:
     guarded = channels_last(values.shape, values.dtype, **options)
     guarded.array[...] = values
     return guarded
+
+
+def dense(values: np.ndarray) -> Guarded:
+    """`values` in the order of their shape."""
+    memory = _noise(values.size + 2 * GUARD, values.dtype)
+    array = memory[GUARD : GUARD + values.size].reshape(values.shape)
+    array[...] = values
+    return Guarded(memory, array, _blank(memory, values.size))
+
+
+def _blank(memory: np.ndarray, size: int) -> np.ndarray:
+    """A copy of `memory` whose inside is zero, as `Guarded.assert_guards` compares it."""
+    copy = memory.copy()
+    copy[GUARD : GUARD + size] = 0
+    return copy

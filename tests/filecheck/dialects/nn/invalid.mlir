@@ -367,3 +367,27 @@ func.func @main(%a : tensor<2x2xf16>) {
   %0 = nn.matmul %a, %a : (tensor<2x2xf16>, tensor<2x2xf16>) -> tensor<2x2xbf16>
   func.return
 }
+
+// -----
+
+// CHECK: qkv: attention: 5 heads do not divide 12 and 12 columns
+func.func @main(%x : tensor<2x5x12xf32>) {
+  %0 = nn.attention %x, %x, %x <heads = 5, scale = 0.5> {layer = "qkv"} : (tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: attention: a mask [2, 1, 5, 1] does not fit scores [2, 3, 5, 5]
+func.func @main(%x : tensor<2x5x12xf32>, %m : tensor<2x1x5x1xf32>) {
+  %0 = nn.attention %x, %x, %x, mask = %m <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x1x5x1xf32>) -> tensor<2x5x12xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: attention: q [2, 5, 12], k [2, 4, 12] and v [2, 5, 12] do not belong together
+func.func @main(%x : tensor<2x5x12xf32>, %y : tensor<2x4x12xf32>) {
+  %0 = nn.attention %x, %y, %x <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x4x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>
+  func.return
+}

@@ -26,6 +26,9 @@ func.func @ops(
   %qmr : tensor<2x4x!quant.uniform<u8:f32, 0.2>>,
   %u : tensor<1x4x8x8xui8>,
   %uw : tensor<6x4x3x3xi8>,
+  %s3 : tensor<2x5x12xf32>,
+  %qs3 : tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>,
+  %km : tensor<2x1x1x5xf32>,
   %um : tensor<2x3xui8>,
   %un : tensor<3x4xi8>,
   %z : tensor<ui8>,
@@ -167,6 +170,12 @@ func.func @ops(
   %61 = nn.matmul %m, %k, bias = %v, residual = %mr <activation = #nn.activation<clip -1.0, 6.0>> : (tensor<2x3xf32>, tensor<3x4xf32>, tensor<4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
   // CHECK: nn.matmul %qm, %qn, residual = %qmr : (tensor<2x3x!quant.uniform<u8:f32, 0.1:3>>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<2x4x!quant.uniform<u8:f32, 0.2>>) -> tensor<2x4x!quant.uniform<u8:f32, 0.2>>
   %62 = nn.matmul %qm, %qn, residual = %qmr : (tensor<2x3x!quant.uniform<u8:f32, 0.1:3>>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<2x4x!quant.uniform<u8:f32, 0.2>>) -> tensor<2x4x!quant.uniform<u8:f32, 0.2>>
+
+  // Attention; between quantized tensors the mask stays float.
+  // CHECK: nn.attention %s3, %s3, %s3 <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>
+  %200 = nn.attention %s3, %s3, %s3 <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>
+  // CHECK: nn.attention %qs3, %qs3, %qs3, mask = %km <heads = 3, scale = 0.5> : (tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x1x1x5xf32>) -> tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>
+  %201 = nn.attention %qs3, %qs3, %qs3, mask = %km <heads = 3, scale = 0.5> : (tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>, tensor<2x1x1x5xf32>) -> tensor<2x5x12x!quant.uniform<u8:f32, 0.1:3>>
 
   // Run-time quantization parameters.
   // CHECK: nn.dynamic_quantize %x : (tensor<1x4x8x8xf32>) -> (tensor<1x4x8x8xui8>, tensor<f32>, tensor<ui8>)

@@ -1,0 +1,179 @@
+"""AMX products to the bit: rows in place and gathered, every epilogue, many shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runtime.executor import run_calls
+from runtime.kernels.abi import View, aligned
+from runtime.kernels.amx_layout import strips_gathered, strips_in_place
+from runtime.kernels.amx_tile import tile_configuration
+from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.isa import AMX, host_isas, tile_registers_permitted
+from runtime.kernels.matmul import matmul_calls
+from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
+
+F32 = np.float32
+FIXED = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+needs_amx = pytest.mark.skipif(AMX not in host_isas(), reason="this CPU has no AMX")
+
+
+def check_product(
+    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+) -> None:
+    """A matrix product of random or extreme operands against numpy."""
+    rng = np.random.default_rng(seed)
+    za, zy, zr = (int(z) for z in rng.choice([0, 1, 127, 128, 255], 3))
+    a = aligned(rng.integers(0, 256, (m, k)).astype(np.uint8))
+    b = rng.integers(-128, 128, (k, n)).astype(np.int8)
+    if saturating:
+        a[...], b = 255, np.where(rng.random((k, n)) < 0.5, -128, 127).astype(np.int8)
+    bias = rng.integers(-(2**20), 2**20, n).astype(np.int32)
+    acc = (a.astype(np.int64) - za) @ b.astype(np.int64) + bias
+    acc = acc.astype(np.int32)
+    scale = rng.uniform(0.5, 2, n).astype(F32) * F32(1.0 if saturating else 0.01)
+    r = rng.integers(0, 256, (m, n)).astype(np.uint8)
+    rs = F32(0.81)
+    f = acc.astype(F32) * scale
+    if kind == "i32":
+        epilogue, expected = Epilogue("i32"), acc
+    elif kind == "f32":
+        epilogue = Epilogue("f32", scale, lo=-100.0, hi=200.0)
+        expected = np.clip(f, F32(-100), F32(200))
+    else:
+        if residual:
+            exact = acc.astype(F32).astype(np.float64) * scale + np.float64(F32(-zr) * rs)
+            f = (r * np.float64(rs) + exact.astype(F32)).astype(F32)
+        epilogue = Epilogue("u8", scale, zy, 0, 255, float(rs), zr)
+        expected = (np.rint(np.clip(f, -zy, 255 - zy)) + zy).astype(np.uint8)
+    y = np.full((m, n + 3), 77, epilogue.dtype)
+    calls = matmul_calls(
+        View.of(a),
+        b,
+        bias,
+        View.of(y[:, :n]),
+        epilogue=epilogue,
+        isa=AMX,
+        a_zero_point=za,
+        residual=View.of(r) if residual and kind == "u8" else None,
+    )
+    assert all("amx" in call.kernel.key for call in calls)
+    run_calls(calls, threads)
+    np.testing.assert_array_equal(y[:, :n], expected)
+    np.testing.assert_array_equal(y[:, n:], 77)
+
+
+@needs_amx
+@FIXED
+@given(
+    m=st.integers(1, 70),
+    k=st.integers(1, 300) | st.sampled_from([64, 128, 192, 256]),
+    n=st.integers(1, 130),
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(["u8", "u8", "f32", "i32"]),
+    residual=st.booleans(),
+    saturating=st.booleans(),
+    threads=st.integers(1, 2),
+)
+@example(1, 64, 640, 0, "u8", False, False, 3)
+@example(200, 64, 16, 0, "u8", True, False, 2)
+@example(600, 200, 16, 0, "u8", False, False, 2)
+def test_products(
+    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+) -> None:
+    check_product(m, k, n, seed, kind, residual, saturating, threads)
+
+
+@needs_amx
+@settings(FIXED, max_examples=40)
+@given(
+    groups=st.sampled_from([1, 1, 1, 2]),
+    channels=st.sampled_from([64, 64, 128, 3, 16, 24, 32, 48]),
+    out=st.sampled_from([1, 8, 16, 24, 32, 33, 64, 100]),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    strides=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    dilations=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(*[st.integers(0, 2)] * 4),
+    output=st.tuples(st.integers(1, 9), st.integers(1, 20)),
+    residual=st.booleans(),
+    extra=st.sampled_from([0, 0, 6, 128]),
+    seed=st.integers(0, 1000),
+)
+def test_convolutions(
+    groups: int,
+    channels: int,
+    out: int,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output: tuple[int, int],
+    residual: bool,
+    extra: int,
+    seed: int,
+) -> None:
+    shape = Shape(2, groups, channels, out, kernel, strides, dilations, pads, output, extra, seed)
+    check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
+
+
+offsets = st.builds(
+    lambda images, height, width, row, pixel: (
+        np.arange(images)[:, None, None] * (height * row * pixel + 640)
+        + np.arange(height)[:, None] * (row * pixel)
+        + np.arange(width) * pixel
+    ).reshape(-1),
+    images=st.integers(1, 3),
+    height=st.integers(1, 20),
+    width=st.integers(1, 20),
+    row=st.integers(20, 24),
+    pixel=st.sampled_from([64, 128, 192]),
+)
+
+
+@given(rows=offsets)
+def test_tiles_in_place_hold_every_row_and_reach_beyond_none(rows: np.ndarray) -> None:
+    strips = strips_in_place(rows)
+    if strips is None:
+        return
+    tile, row = strips.rows.T
+    np.testing.assert_array_equal(strips.tiles[tile] + row * strips.stride, rows)
+    assert len(strips.tiles) % 2 == 0
+    assert np.all(np.diff(tile) >= 0)
+    assert np.all((row >= 0) & (row < strips.height))
+    assert strips.tiles.min() >= rows[0]
+    assert strips.tiles.max() + (strips.height - 1) * strips.stride <= rows[-1]
+
+
+@given(rows=offsets, stride=st.integers(1, 10))
+def test_evenly_spaced_rows_are_taken_in_place(rows: np.ndarray, stride: int) -> None:
+    assert strips_in_place(np.arange(len(rows)) * stride) is not None
+    assert strips_in_place(np.zeros(2, np.int64)) is None
+
+
+@given(count=st.integers(1, 200))
+def test_gathered_tiles_hold_every_row(count: int) -> None:
+    strips = strips_gathered(count, 192)
+    tile, row = strips.rows.T
+    np.testing.assert_array_equal(strips.tiles[tile] + row * 192, np.arange(count) * 192)
+    assert strips.height <= 16
+    assert len(strips.tiles) % 2 == 0
+
+
+def test_configuration_has_the_form_of_palette_1() -> None:
+    words = tile_configuration(9)
+    assert len(words) == 64
+    assert words[0] == 1
+    assert words[16:32] == bytes([64, 0] * 8)
+    assert words[48:56] == bytes([9] * 6 + [16] * 2)
+
+
+def test_amx_counts_only_with_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tile_registers_permitted() or AMX not in host_isas()
+    monkeypatch.setattr("runtime.kernels.isa.tile_registers_permitted", lambda: False)
+    assert AMX not in host_isas()
