@@ -135,7 +135,9 @@ class Depthwise:
     @property
     def code(self) -> EpilogueCode:
         accumulator = "f32" if self.weights.dtype == np.float32 else "i32"
-        return EpilogueCode(self.epilogue.kind, accumulator, self.residuals is not None)
+        table = self.epilogue.table is not None
+        residual = self.residuals is not None
+        return EpilogueCode(self.epilogue.kind, accumulator, residual, table=table)
 
 
 @dataclass(frozen=True)

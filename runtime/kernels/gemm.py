@@ -115,7 +115,8 @@ class Product:
             clamp = u8_clamp(self.epilogue, None)
             if clamp == "real" and isinstance(self.weights, np.ndarray):
                 clamp = u8_clamp(self.epilogue, _reach(self.weights, self.bias))
-        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
+        table = self.epilogue.table is not None
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp, table)
 
 
 def product_calls(product: Product, isa: Isa) -> list[Call]:
@@ -330,9 +331,10 @@ def epilogue_codes(kind: ElementKind) -> list[EpilogueCode]:
             EpilogueCode("i32", "i32", False),
             EpilogueCode("f32", "i32", False),
             *(
-                EpilogueCode("u8", "i32", residual, clamp)
+                EpilogueCode("u8", "i32", residual, clamp, table)
                 for residual in (False, True)
                 for clamp in CLAMPS
+                for table in (False, True)
             ),
         ]
     outputs: tuple[OutputKind, ...] = ("f32",) if kind == "f32" else ("f32", kind)

@@ -11,6 +11,7 @@ of every column, and adds the products to one 32-bit lane per column:
 What each instruction set has for it, and with how many products per instruction:
 
                   u8 x s8 -> int32        bf16 -> f32           f16 -> f32          f32
+    amx           (`amx`)                 as avx512bw
     avx512_bf16                           vdpbf16ps zmm  32
     avx512_vnni   vpdpbusd zmm      64
     avx512bw      vpmaddwd zmm      32    shift, fma zmm 16    vcvtph2ps, fma 16    fma zmm   16
@@ -32,7 +33,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runtime.kernels.isa import AVX2, AVX512_BF16, AVX512_VNNI, AVX512BW, AVX_VNNI, Isa
+from runtime.kernels.isa import AMX, AVX2, AVX512_BF16, AVX512_VNNI, AVX512BW, AVX_VNNI, Isa
 from runtime.kernels.vector_ir import BF16, F32, I8, I16, I32, Emitter, Vector
 
 ElementKind = Literal["u8", "f32", "bf16", "f16"]
@@ -267,6 +268,7 @@ MULTIPLIES: dict[tuple[Isa, ElementKind], Multiply] = {
     (AVX512BW, "u8"): WideningMultiply(AVX512BW),
     (AVX_VNNI, "u8"): VnniMultiply(AVX_VNNI),
     (AVX2, "u8"): WideningMultiply(AVX2),
+    (AMX, "bf16"): WidenedBf16Multiply(AVX512BW),  # vdpbf16ps is slow where there is AMX
     (AVX512_BF16, "bf16"): Bf16Multiply(),
     (AVX512BW, "bf16"): WidenedBf16Multiply(AVX512BW),
     (AVX2, "bf16"): WidenedBf16Multiply(AVX2),
