@@ -47,7 +47,7 @@ def autotune(product: Product, multiply: Multiply, seconds: float) -> Choice:
         if tiling is not None:
             choices.setdefault(tiling, choice)
     tables = {
-        choice: Table(tile_calls(product, multiply, tiling)) for tiling, choice in choices.items()
+        choice: Table(tile_calls([product], multiply, tiling)) for tiling, choice in choices.items()
     }
     first = next(iter(tables))  # the rule's
     best = dict.fromkeys(tables, float("inf"))

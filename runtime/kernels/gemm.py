@@ -14,7 +14,7 @@ serve weights that the tiles do not take: those with a zero point, as int16 `w -
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -47,7 +47,12 @@ from runtime.kernels.intrinsics import (
 from runtime.kernels.isa import AMX, Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
-from runtime.kernels.packing import pack_tiles
+from runtime.kernels.packing import (
+    PORTABLE_COLUMNS,
+    pack_panels_call,
+    pack_panels_f32,
+    pack_tiles,
+)
 from runtime.kernels.tile import Argument, PanelWord, Tile
 from runtime.kernels.tiling import HEIGHTS, Tiling, choose_tiling, depth_passes, widest_panel
 from runtime.kernels.tilings import Problem
@@ -119,6 +124,22 @@ class Product:
         return EpilogueCode(self.epilogue.kind, "i32", residual, clamp, table)
 
 
+def grouped_calls(products: Sequence[Product], isa: Isa) -> list[Call]:
+    """The calls that compute the groups of a convolution: products that have rows, segments and
+    sizes in common.  Tiles take all groups in one call."""
+    multiply = multiply_for(isa, products[0].element)
+    together = (
+        multiply is not None
+        and all(product.weights.dtype == np.int8 for product in products)
+        and len(products[0].rows) > 0
+        and not (isa.includes(AMX) and amx_calls(products[0]) is not None)
+    )
+    if multiply is None or not together:
+        return [call for product in products for call in product_calls(product, isa)]
+    tiling = choose_tiling(problem_of(products[0], multiply), multiply)
+    return tile_calls(products, multiply, tiling)
+
+
 def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
@@ -174,7 +195,7 @@ observers: list[Callable[[Product, Multiply], None]] = []
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
     for observe in observers:
         observe(product, multiply)
-    return tile_calls(product, multiply, choose_tiling(problem_of(product, multiply), multiply))
+    return tile_calls([product], multiply, choose_tiling(problem_of(product, multiply), multiply))
 
 
 def problem_of(product: Product, multiply: Multiply) -> Problem:
@@ -183,22 +204,27 @@ def problem_of(product: Product, multiply: Multiply) -> Problem:
     return Problem(multiply.isa.name, multiply.kind, len(product.rows), n, segments, k)
 
 
-def tile_calls(product: Product, multiply: Multiply, tiling: Tiling) -> list[Call]:
-    """The calls that compute a product with tiles, cut as `tiling` says."""
+def tile_calls(products: Sequence[Product], multiply: Multiply, tiling: Tiling) -> list[Call]:
+    """The calls that compute a product with tiles, cut as `tiling` says; or products (groups) that
+    have rows, segments and sizes in common."""
+    product = products[0]
     segments, k, n = product.weights.shape
     m = len(product.rows)
     tables = _Tables(product)
     before: list[Call] = []
     keep: list[np.ndarray] = [*tables.arrays]
     panels: list[np.ndarray] = []
-    first = 0
-    for vectors, count in tiling.panels:
-        end = min(first + count * vectors * multiply.lanes, n)
-        made = _panels(product, multiply, tiling, first, end, vectors)
-        before += made.before
-        keep += made.keep
-        panels.append(made.table)
-        first = end
+    for group in products:
+        first = 0
+        for vectors, count in tiling.panels:
+            end = min(first + count * vectors * multiply.lanes, n)
+            made = _panels(group, multiply, tiling, first, end, vectors)
+            made.table[:, PanelWord.A] = group.a - product.a
+            made.table[:, PanelWord.OUTPUT] += group.c - product.c
+            before += made.before
+            keep += made.keep
+            panels.append(made.table)
+            first = end
     table = aligned(np.concatenate(panels))
     table[:, PanelWord.NEXT_WEIGHTS] = np.roll(table[:, PanelWord.WEIGHTS], -1)
     row = {
@@ -218,7 +244,7 @@ def tile_calls(product: Product, multiply: Multiply, tiling: Tiling) -> list[Cal
         Argument.TILES_PER_BLOCK: tiling.tiles_per_block,
     }
     arguments = tuple(row[word] for word in Argument)
-    work = m * n * segments * k / multiply.products_per_ns
+    work = len(products) * m * n * segments * k / multiply.products_per_ns
     return [*before, Call(walk_tiles, arguments, (table, *keep), work)]
 
 
@@ -354,58 +380,12 @@ def every_tile(multiply: Multiply, code: EpilogueCode) -> list[Tile]:
     ]
 
 
-# --- weights known at run time ---
-
-
-def pack_panels_call(b: View, columns: int) -> tuple[Call, np.ndarray]:
-    """A call that packs float32 b [1, K, N] of any strides as [panel][K][columns], and where it
-    goes.
-
-    The last panel is padded with zeros; `columns` is the width of a tile, or 1 for plain loops.
-    """
-    _, k, n = b.shape
-    panels = -(-n // columns)
-    if columns == 1:
-        panels = -(-n // _PORTABLE_COLUMNS) * _PORTABLE_COLUMNS
-    packed = aligned(np.zeros((panels, k, columns), np.float32))
-    arguments = (b.address, k, n, b.strides[1], b.strides[2], packed.ctypes.data, columns)
-    return Call(pack_panels_f32, arguments, (packed,)), packed
-
-
-@kernel
-def pack_panels_f32(row: int, thread: int, threads: int) -> None:
-    """packed[panel, k, j] = b[k, panel * columns + j]"""
-    b = f32_pointer(argument(row, 1))
-    depth = argument(row, 2)
-    n = argument(row, 3)
-    row_stride = argument(row, 4)
-    column_stride = argument(row, 5)
-    packed = f32_pointer(argument(row, 6))
-    columns = argument(row, 7)
-    panels = (n + columns - 1) // columns
-    total = panels * depth
-    for i in range(total * thread // threads, total * (thread + 1) // threads):
-        panel = i // depth
-        first = panel * columns
-        start = (i - panel * depth) * row_stride + first * column_stride
-        count = min(columns, n - first)
-        if column_stride == 1:
-            for j in range(count):
-                packed[i * columns + j] = b[start + j]
-        else:
-            for j in range(count):
-                packed[i * columns + j] = b[start + j * column_stride]
-
-
 # --- plain loops ---
-
-_PORTABLE_COLUMNS = 4
-"""Columns that share one pass over a row's activations."""
 
 
 def _portable_calls(product: Product) -> list[Call]:
     segments, k, n = product.weights.shape
-    columns = -(-n // _PORTABLE_COLUMNS) * _PORTABLE_COLUMNS
+    columns = -(-n // PORTABLE_COLUMNS) * PORTABLE_COLUMNS
     before: list[Call] = []
     if isinstance(product.weights, View):
         pack, weights = pack_panels_call(product.weights, 1)
@@ -476,7 +456,7 @@ def portable_kernel(code: EpilogueCode, element: ElementKind) -> Kernel:
         columns = argument(row, 14)
         column = segments * k
         for i in range(m * thread // threads, m * (thread + 1) // threads):
-            for j in range(0, n, _PORTABLE_COLUMNS):
+            for j in range(0, n, PORTABLE_COLUMNS):
                 sum0 = sum1 = sum2 = sum3 = number(0)
                 for s in range(segments):
                     x = activations(a + rows[i] + segment_offsets[s])

@@ -44,7 +44,7 @@ def test_every_candidate_gives_the_same_bits(tiles_isa: Isa, m: int, n: int, thr
     for tiling in tilings | {small_blocks}:
         assert tiling is not None
         y[...] = -1
-        run_calls(tile_calls(product, multiply, tiling), threads)
+        run_calls(tile_calls([product], multiply, tiling), threads)
         np.testing.assert_array_equal(y, a.astype(np.int32) @ b.astype(np.int32))
 
 
