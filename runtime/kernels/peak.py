@@ -16,7 +16,7 @@ from runtime.kernels.abi import Kernel
 from runtime.kernels.amx_tile import configure_tiles, release_tiles, tile_configuration
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.isa import AMX, Isa
-from runtime.kernels.tile import ElementKind, Multiply, multiply_for
+from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.vector_ir import I8, I64, Emitter, generated
 
 KINDS: tuple[ElementKind, ...] = ("u8", "bf16", "f32")
