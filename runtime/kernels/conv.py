@@ -5,7 +5,7 @@
 Activations lie channels-last.  Output pixels are the rows of the product; its segments are the runs
 of the window that are contiguous in memory: kernel rows of KW * C elements, or single taps of C
 elements where the taps are dilated or the channels are a slice of a wider buffer.  Each group is a
-product of its own; a group per channel is `depthwise`.
+product with the same rows, and all are one call; a group per channel is `depthwise`.
 
 The input buffer has a border at least as wide as the padding, filled with the zero point (or 0.0):
 the window simply reads it.

@@ -2,11 +2,11 @@
 
     C[i, n] = epilogue(sum over s, k of  A[rows[i] + segments[s] + k] * W[s, k, n])
 
-The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR registers;
-what is left over of the columns is a second call with a narrower, masked panel.  A kernel walks
-blocks of rows (so many that their activations stay in the second-level cache), in a block the
-panels, in a panel the tiles (its weights stay in the first-level cache).  Threads share the panels
-if there are many, else the tiles.
+The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR or NR - 1
+registers (`tiling`).  One kernel walks blocks of rows (so many that their activations stay in the
+second-level cache), in a block the panels, in a panel the tiles (its weights stay in the first- or
+second-level cache), and calls the generated function that each panel names.  Threads have equal
+runs of tiles in that order.
 
 The portable kernels are plain loops with the same results (to the bit for integers).  They also
 serve weights that the tiles do not take: those with a zero point, as int16 `w - zero point`.
@@ -130,6 +130,7 @@ def grouped_calls(products: Sequence[Product], isa: Isa) -> list[Call]:
     multiply = multiply_for(isa, products[0].element)
     together = (
         multiply is not None
+        and len(products) > 1
         and all(product.weights.dtype == np.int8 for product in products)
         and len(products[0].rows) > 0
         and not (isa.includes(AMX) and amx_calls(products[0]) is not None)
