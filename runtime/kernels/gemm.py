@@ -24,7 +24,7 @@ import numpy as np
 from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned, kernel
-from runtime.kernels.amx import amx_calls
+from runtime.kernels.amx import amx_calls, every_amx_kernel
 from runtime.kernels.epilogue import (
     CLAMPS,
     Epilogue,
@@ -133,7 +133,7 @@ def grouped_calls(products: Sequence[Product], isa: Isa) -> list[Call]:
         and len(products) > 1
         and all(product.weights.dtype == np.int8 for product in products)
         and len(products[0].rows) > 0
-        and not (isa.includes(AMX) and amx_calls(products[0]) is not None)
+        and not (isa.includes(AMX) and _amx_calls(products[0]) is not None)
     )
     if multiply is None or not together:
         return [call for product in products for call in product_calls(product, isa)]
@@ -141,13 +141,26 @@ def grouped_calls(products: Sequence[Product], isa: Isa) -> list[Call]:
     return tile_calls(products, multiply, tiling)
 
 
+def _amx_calls(product: Product) -> list[Call] | None:
+    """The calls with AMX, if those are faster than tiles of vector registers."""
+    return amx_calls(product, _tile_cycles(product))
+
+
+def _tile_cycles(product: Product) -> float:
+    """About how long the best register tiles take: at 28 steps a cycle, results at 5."""
+    segments, k, n = product.weights.shape
+    columns = -(-n // 16) * 16
+    steps = segments * -(-k * product.weights.dtype.itemsize // 4)
+    return len(product.rows) * columns * (steps / 28 + 0.2) + 300
+
+
 def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
-    if isa.includes(AMX) and (calls := amx_calls(product)) is not None:
-        return calls
     multiply = multiply_for(isa, product.element)
+    if isa.includes(AMX) and (calls := _amx_calls(product)) is not None:
+        return calls
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
     segments, k, _ = product.weights.shape
@@ -348,6 +361,8 @@ def every_kernel(isa: Isa) -> list[Kernel]:
                 kernels.append(portable_kernel(code, kind))
             if multiply is not None:
                 kernels += [tile.function for tile in every_tile(multiply, code)]
+        if isa.includes(AMX):
+            kernels += every_amx_kernel(kind, epilogue_codes(kind))
     return kernels
 
 

@@ -15,8 +15,8 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
+from dialects.kernel.loops import Launch
 from dialects.kernel.ops import (
-    CallOp,
     ConstantOp,
     ViewOp,
     buffer_element,
@@ -62,7 +62,7 @@ def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
             if isinstance(storage.owner, ConstantOp):
                 continue
             lives[storage].last = len(ops) + 1 if isinstance(op, ReturnOp) else step
-        if isinstance(op, CallOp):
+        if isinstance(op, Launch):
             for result in op.results:
                 lives[result] = _Life(step, step)
     values = list(lives)
@@ -76,7 +76,7 @@ def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
 def _describe(value: SSAValue) -> str:
     if isinstance(value, BlockArgument):
         return f"of input {value.index}"
-    return f"of {value.owner.source_name}" if isinstance(value.owner, CallOp) else "of a view"
+    return f"of {value.owner.source_name}" if isinstance(value.owner, Launch) else "of a view"
 
 
 def plan_memory(module: ModuleOp) -> int:
@@ -127,19 +127,19 @@ def resize_program(module: ModuleOp, shapes: Mapping[str, Shape]) -> None:
     for op in block.ops:
         if isinstance(op, ConstantOp | ReturnOp):
             continue
-        if not isinstance(op, CallOp | ViewOp):
+        if not isinstance(op, Launch | ViewOp):
             raise OctetError(f"{op.name} is not lowered; run the kernel stage")
         for result, shape in zip(op.results, _infer(op), strict=True):
             _retype(result, shape, None)
     _update_signature(function)
 
 
-def _infer(op: CallOp | ViewOp) -> Sequence[Shape]:
+def _infer(op: Launch | ViewOp) -> Sequence[Shape]:
     shapes = [buffer_shape(operand) for operand in op.operands]
     try:
         return op.infer_shapes(shapes)
     except OctetError as error:
-        name = op.source_name if isinstance(op, CallOp) else "a reshape"
+        name = op.source_name if isinstance(op, Launch) else "a reshape"
         raise OctetError(
             f"{name} does not fit the new input sizes: {error}; compile again with --shape"
         ) from error
@@ -150,7 +150,7 @@ def _all_buffers(function: FuncOp) -> list[SSAValue]:
     results = [
         result
         for op in block.ops
-        if isinstance(op, CallOp | ViewOp)
+        if isinstance(op, Launch | ViewOp)
         for result in op.results
         if not isinstance(storage_of(result).owner, ConstantOp)
     ]
