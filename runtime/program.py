@@ -28,7 +28,10 @@ from dialects.program import (
 from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.artifact import load_artifact, save_artifact
+from runtime.kernels.autotune import autotune, observed_products
+from runtime.kernels.gemm import problem_of
 from runtime.kernels.isa import Isa, best_isa, host_isas, isa_named
+from runtime.kernels.tilings import Choice, Problem, store
 from runtime.plan import Plan
 from runtime.planning.memory import plan_memory, resize_program
 
@@ -148,6 +151,21 @@ class Program:
         finally:
             self._give_back(plan, shapes)
         return profile_of(plan.steps, timelines, used, measure_machine(self.isa))
+
+    def autotune(self, seconds: float = 0.2) -> Path:
+        """Measures the tilings of all products at the default input sizes, each for so long, and
+        stores the fastest; plans made from now on use them. Returns the file."""
+        with observed_products() as products:
+            plan = self._build(tuple(spec.shape for spec in self.inputs))
+        chosen: dict[Problem, Choice] = {}
+        for product, multiply in products:
+            problem = problem_of(product, multiply)
+            if problem not in chosen:
+                chosen[problem] = autotune(product, multiply, seconds)
+        del plan  # it owns the memory that was measured on
+        with self._lock:
+            self._idle.clear()
+        return store(chosen)
 
     @property
     def arena_size(self) -> int:

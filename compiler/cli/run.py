@@ -21,6 +21,7 @@ examples:
   octet-run model.octet --inputs x.npz --outputs y.npz    run once, any batch size
   octet-run model.octet                                   what the program takes and gives
   octet-run model.octet --benchmark --threads 4           latency, on random inputs
+  octet-run model.octet --autotune --benchmark            cut products as is fastest here
   octet-run model.octet --profile --inputs x.npz          time per op
   octet-run model.octet --threads 2 --trace t.json        timeline, for ui.perfetto.dev
 """
@@ -39,6 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--outputs", metavar="Y.npz", type=Path, help="where to write the outputs, by name"
     )
     parser.add_argument("--benchmark", action="store_true", help="measure the latency")
+    parser.add_argument(
+        "--autotune",
+        action="store_true",
+        help="first measure how to cut each matrix product, and store it for later runs",
+    )
     parser.add_argument(
         "--profile",
         nargs="?",
@@ -77,8 +83,11 @@ def run(arguments: list[str]) -> None:
     if args.outputs is not None and args.inputs is None:
         raise OctetError("--outputs without --inputs: name the inputs to run on")
     program = Program.load(args.program, isa=args.isa)
+    if args.autotune:
+        print(f"tilings stored in {program.autotune()}")
     if not (args.inputs or args.benchmark or args.profile or args.trace):
-        _describe(program)
+        if not args.autotune:
+            _describe(program)
         return
     feeds = _load(args.inputs) if args.inputs else _random_inputs(program, args.seed)
     if args.inputs:

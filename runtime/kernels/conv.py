@@ -5,7 +5,7 @@
 Activations lie channels-last.  Output pixels are the rows of the product; its segments are the runs
 of the window that are contiguous in memory: kernel rows of KW * C elements, or single taps of C
 elements where the taps are dilated or the channels are a slice of a wider buffer.  Each group is a
-product of its own; a group per channel is `depthwise`.
+product with the same rows, and all are one call; a group per channel is `depthwise`.
 
 The input buffer has a border at least as wide as the padding, filled with the zero point (or 0.0):
 the window simply reads it.
@@ -20,7 +20,7 @@ import numpy as np
 from runtime.kernels.abi import Call, View
 from runtime.kernels.depthwise import depthwise_calls
 from runtime.kernels.epilogue import Epilogue
-from runtime.kernels.gemm import Product, product_calls
+from runtime.kernels.gemm import Product, grouped_calls
 from runtime.kernels.isa import Isa
 from runtime.kernels.layout import (
     channels_of,
@@ -85,7 +85,7 @@ def conv_calls(
     _, _, x_row, x_column = x.byte_strides
     origin = x.address - pads[0] * x_row - pads[1] * x_column
 
-    calls = []
+    products = []
     out_group = weight.shape[0] // groups
     in_group = weight.shape[1]
     for group in range(groups):
@@ -104,8 +104,8 @@ def conv_calls(
             residual=0 if residual is None else residual.address + shift * residual.dtype.itemsize,
             residuals=residuals,
         )
-        calls += product_calls(product, isa)
-    return calls
+        products.append(product)
+    return grouped_calls(products, isa)
 
 
 def segment_taps(

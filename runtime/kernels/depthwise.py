@@ -146,13 +146,14 @@ class Depthwise:
     @property
     def code(self) -> EpilogueCode:
         """The code of its epilogue: the cheapest clamp that is proved to give the same bits."""
+        table = self.epilogue.table is not None
         residual = self.residuals is not None
         if self.weights.dtype == np.float32:
-            return EpilogueCode(self.epilogue.kind, "f32", residual)
+            return EpilogueCode(self.epilogue.kind, "f32", residual, table=table)
         # "none" is not worth kernels of its own: it saves two operations per 64 channels.
         proved = self.epilogue.kind == "u8" and u8_clamp(self.epilogue, None) != "real"
         clamp = "bytes" if proved else "real"
-        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp, table=table)
 
 
 @dataclass(frozen=True)

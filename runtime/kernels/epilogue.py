@@ -4,6 +4,7 @@
             f = fma(float32(r), rs, fma(float32(acc), m[c], rz))     round half to even, add z
     f32     f = float32(acc) * m[c], or acc if that is float32;  f + r;  then clamp to [lo, hi]
     i32     acc
+    u8      of a lookup table: table[q] of the q above
     bf16, f16                                                    as f32, then rounded to 16 bits
 
 with the channel's multiplier m[c], the residual r, its multiplier rs, and rz = float32(-zero
@@ -18,7 +19,7 @@ at all.
 The parameters of a panel of `columns` channels lie in one block of 4-byte words:
 
     [columns] bias    [columns] m    lo - z    hi - z    z (int32)    rs    rz    lo    hi (int32)
-                                                                            unused up to 16
+    unused up to 16    [64] table, if there is one
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ from runtime.kernels.intrinsics import (
     u8_pointer,
     u16_pointer,
 )
-from runtime.kernels.vector_ir import F32, I8, I16, I32, Emitter, Vector
+from runtime.kernels.isa import cpu_features
+from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector
 
 OutputKind = Literal["u8", "f32", "i32", "bf16", "f16"]
 _OUTPUT_DTYPES = {
@@ -71,6 +73,7 @@ class Epilogue:
     accumulators.
     zero_point, lo, hi: of a u8 result, as stored values; of a float result `lo` and `hi` are
     floats.
+    table: uint8 [256]: a u8 result q is replaced by table[q] (a following function of one byte).
     residual_multiplier, residual_zero_point: of a u8 residual (a float residual is added as it is).
     """
 
@@ -81,6 +84,7 @@ class Epilogue:
     hi: float = np.inf
     residual_multiplier: float = 1.0
     residual_zero_point: int = 0
+    table: np.ndarray | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -131,7 +135,8 @@ def pack_epilogue(
     order: the channel of each of a panel's columns, if it is not that of the columns.
     """
     panels = -(-len(bias) // columns)
-    words = aligned(np.zeros((panels, 2 * columns + _SCALARS), np.int32))
+    table = np.zeros(0, np.uint8) if epilogue.table is None else epilogue.table
+    words = aligned(np.zeros((panels, 2 * columns + _SCALARS + table.nbytes // 4), np.int32))
 
     def channels(values: np.ndarray) -> np.ndarray:
         padded = np.zeros(panels * columns, values.dtype)
@@ -144,7 +149,8 @@ def pack_epilogue(
     words[:, columns : 2 * columns] = channels(
         np.ascontiguousarray(np.broadcast_to(np.asarray(multiplier, np.float32), bias.shape))
     )
-    words[:, 2 * columns :] = epilogue.scalars()
+    words[:, 2 * columns : 2 * columns + _SCALARS] = epilogue.scalars()
+    words[:, 2 * columns + _SCALARS :] = table.view(np.int32)
     return words
 
 
@@ -156,10 +162,14 @@ class EpilogueCode:
     accumulator: Literal["i32", "f32"]
     residual: bool
     clamp: Clamp = "real"
+    table: bool = False
 
     def __str__(self) -> str:
         clamp = "" if self.clamp == "real" else f"-clamp-{self.clamp}"
-        return f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}{clamp}"
+        table = "-table" if self.table else ""
+        return (
+            f"{self.accumulator}->{self.kind}{'+residual' if self.residual else ''}{clamp}{table}"
+        )
 
     def interleaved(self, registers: int) -> bool:
         """Whether the columns of a tile of so many registers lie in `interleave.order`."""
@@ -225,7 +235,8 @@ class VectorEpilogue:
         elif self.code.kind == "u8":
             zero_point = e.splat(self.zero_point_word, lanes)
             q = e.builder.add(self._rounded(f), zero_point)
-            e.store(e.builder.trunc(q, Vector(I8, lanes)), output, mask)
+            octets = e.builder.trunc(q, Vector(I8, lanes))
+            e.store(self._looked_up(octets) if self.code.table else octets, output, mask)
         else:
             e.store(e.narrow(f, self.code.kind), output, mask)
 
@@ -248,11 +259,10 @@ class VectorEpilogue:
         octets = Vector(I8, 4 * lanes)
         added: list[Any] = [None] * len(sums)
         if self.code.residual:
-            zero = octets([0] * 4 * lanes)
             loaded = e.load(residual, octets)
             if len(sums) < interleave.REGISTERS:
                 loaded = interleave.spread(e, loaded, lanes)
-            stored = interleave.interleave(e, [loaded, zero, zero, zero], lanes)
+            stored = interleave.apart(e, loaded, lanes)
             added = [e.builder.sitofp(r, Vector(F32, lanes)) for r in stored]
         saturate = self.code.clamp != "real"
         rounded = [
@@ -265,9 +275,34 @@ class VectorEpilogue:
         if len(sums) < interleave.REGISTERS:
             result = interleave.gathered(e, result, lanes)
         result = self._clamped_bytes(result)
+        if self.code.table:
+            result = self._looked_up(result)
         if len(sums) < interleave.REGISTERS:
             result = e.shuffle(result, result, range(len(sums) * lanes))
         e.store(result, output, mask)
+
+    def _looked_up(self, octets: Any) -> Any:
+        """table[octets]"""
+        e, builder, count = self.e, self.e.builder, octets.type.count
+        table = e.offset(self.block, 8 * self.columns + 4 * _SCALARS)
+        if count == 64 and "+avx512vbmi" in cpu_features().split(","):
+            quarters = [e.load(e.offset(table, 64 * i), octets.type) for i in range(4)]
+            name = "llvm.x86.avx512.vpermi2var.qi.512"
+            low = e.call(name, octets.type, quarters[0], octets, quarters[1])
+            high = e.call(name, octets.type, quarters[2], octets, quarters[3])
+            upper = builder.icmp_signed("<", octets, octets.type([0] * count))
+            return builder.select(upper, high, low)
+        place = e.scratch(octets.type)
+        e.store(octets, place)
+
+        def replace_byte(index: Any, _: list[Any]) -> list[Any]:
+            byte = builder.zext(e.load(builder.add(place, index), I8), I64)
+            result = e.load(builder.add(table, byte), I8)
+            builder.store(result, e.pointer(builder.add(place, index), I8))
+            return []
+
+        e.loop(I64(count), [], replace_byte)
+        return e.load(place, octets.type)
 
     def _clamped_bytes(self, result: Any) -> Any:
         e, lanes = self.e, self.lanes
@@ -338,6 +373,8 @@ def scalar_epilogue(code: EpilogueCode) -> Any:
 
         return register_jitable(finish_float)
 
+    with_table = code.table
+
     def finish_u8(
         acc: Any, block: int, columns: int, channel: int, output: int, residual: int
     ) -> None:
@@ -353,7 +390,10 @@ def scalar_epilogue(code: EpilogueCode) -> Any:
         lo, hi = words[scalars], words[scalars + 1]
         f = f if f > lo else lo
         f = f if f < hi else hi
-        u8_pointer(output)[0] = np.uint8(np.int32(rint(f)) + integers[scalars + 2])
+        stored = np.int32(rint(f)) + integers[scalars + 2]
+        if with_table:
+            stored = u8_pointer(block + 4 * (scalars + _SCALARS))[stored]
+        u8_pointer(output)[0] = np.uint8(stored)
 
     return register_jitable(finish_u8)
 

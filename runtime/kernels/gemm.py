@@ -2,11 +2,11 @@
 
     C[i, n] = epilogue(sum over s, k of  A[rows[i] + segments[s] + k] * W[s, k, n])
 
-The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR registers;
-what is left over of the columns is a second call with a narrower, masked panel.  A kernel walks
-blocks of rows (so many that their activations stay in the second-level cache), in a block the
-panels, in a panel the tiles (its weights stay in the first-level cache).  Threads share the panels
-if there are many, else the tiles.
+The rows are split evenly into tiles of MR or MR - 1 rows, the columns into panels of NR or NR - 1
+registers (`tiling`).  One kernel walks blocks of rows (so many that their activations stay in the
+second-level cache), in a block the panels, in a panel the tiles (its weights stay in the first- or
+second-level cache), and calls the generated function that each panel names.  Threads have equal
+runs of tiles in that order.
 
 The portable kernels are plain loops with the same results (to the bit for integers).  They also
 serve weights that the tiles do not take: those with a zero point, as int16 `w - zero point`.
@@ -14,6 +14,7 @@ serve weights that the tiles do not take: those with a zero point, as int16 `w -
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -46,9 +47,15 @@ from runtime.kernels.intrinsics import (
 from runtime.kernels.isa import AMX, Isa
 from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
-from runtime.kernels.packing import pack_tiles
+from runtime.kernels.packing import (
+    PORTABLE_COLUMNS,
+    pack_panels_call,
+    pack_panels_f32,
+    pack_tiles,
+)
 from runtime.kernels.tile import Argument, PanelWord, Tile
 from runtime.kernels.tiling import HEIGHTS, Tiling, choose_tiling, depth_passes, widest_panel
+from runtime.kernels.tilings import Problem
 
 # What the walker reads, as the plain numbers that numba needs.
 _M, _TILES = int(Argument.M), int(Argument.TILES)
@@ -113,7 +120,38 @@ class Product:
             clamp = u8_clamp(self.epilogue, None)
             if clamp == "real" and isinstance(self.weights, np.ndarray):
                 clamp = u8_clamp(self.epilogue, _reach(self.weights, self.bias))
-        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
+        table = self.epilogue.table is not None
+        return EpilogueCode(self.epilogue.kind, "i32", residual, clamp, table)
+
+
+def grouped_calls(products: Sequence[Product], isa: Isa) -> list[Call]:
+    """The calls that compute the groups of a convolution: products that have rows, segments and
+    sizes in common.  Tiles take all groups in one call."""
+    multiply = multiply_for(isa, products[0].element)
+    together = (
+        multiply is not None
+        and len(products) > 1
+        and all(product.weights.dtype == np.int8 for product in products)
+        and len(products[0].rows) > 0
+        and not (isa.includes(AMX) and _amx_calls(products[0]) is not None)
+    )
+    if multiply is None or not together:
+        return [call for product in products for call in product_calls(product, isa)]
+    tiling = choose_tiling(problem_of(products[0], multiply), multiply)
+    return tile_calls(products, multiply, tiling)
+
+
+def _amx_calls(product: Product) -> list[Call] | None:
+    """The calls with AMX, if those are faster than tiles of vector registers."""
+    return amx_calls(product, _tile_cycles(product))
+
+
+def _tile_cycles(product: Product) -> float:
+    """About how long the best register tiles take: at 28 steps a cycle, results at 5."""
+    segments, k, n = product.weights.shape
+    columns = -(-n // 16) * 16
+    steps = segments * -(-k * product.weights.dtype.itemsize // 4)
+    return len(product.rows) * columns * (steps / 28 + 0.2) + 300
 
 
 def product_calls(product: Product, isa: Isa) -> list[Call]:
@@ -121,7 +159,7 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     if not len(product.rows) or not product.weights.shape[2]:
         return []
     multiply = multiply_for(isa, product.element)
-    if isa.includes(AMX) and (calls := amx_calls(product, _tile_cycles(product))) is not None:
+    if isa.includes(AMX) and (calls := _amx_calls(product)) is not None:
         return calls
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
@@ -164,36 +202,43 @@ def _split_depth(product: Product, passes: int) -> list[Product]:
 # --- tiles ---
 
 
-_STEPS_PER_CYCLE = {"u8": 28.0, "bf16": 8.0}
-"""Steps (one row, one column, 4 bytes of K) of register tiles on CPUs with AMX: on those vdpbf16ps
-is slow."""
-
-
-def _tile_cycles(product: Product) -> float:
-    """About how long the best register tiles take on a CPU with AMX; results at 5 a cycle."""
-    segments, k, n = product.weights.shape
-    columns = -(-n // 16) * 16
-    steps = segments * -(-k * product.weights.dtype.itemsize // 4)
-    rate = _STEPS_PER_CYCLE.get(product.element, 1.0)
-    return len(product.rows) * columns * (steps / rate + 0.2) + 300
+observers: list[Callable[[Product, Multiply], None]] = []
+"""Called with every product that tiles compute, when it is planned (see `autotune`)."""
 
 
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
+    for observe in observers:
+        observe(product, multiply)
+    return tile_calls([product], multiply, choose_tiling(problem_of(product, multiply), multiply))
+
+
+def problem_of(product: Product, multiply: Multiply) -> Problem:
+    """What a tiling is chosen by."""
+    segments, k, n = product.weights.shape
+    return Problem(multiply.isa.name, multiply.kind, len(product.rows), n, segments, k)
+
+
+def tile_calls(products: Sequence[Product], multiply: Multiply, tiling: Tiling) -> list[Call]:
+    """The calls that compute a product with tiles, cut as `tiling` says; or products (groups) that
+    have rows, segments and sizes in common."""
+    product = products[0]
     segments, k, n = product.weights.shape
     m = len(product.rows)
-    tiling = choose_tiling(m, n, segments, k, multiply)
     tables = _Tables(product)
     before: list[Call] = []
     keep: list[np.ndarray] = [*tables.arrays]
     panels: list[np.ndarray] = []
-    first = 0
-    for vectors, count in tiling.panels:
-        end = min(first + count * vectors * multiply.lanes, n)
-        made = _panels(product, multiply, tiling, first, end, vectors)
-        before += made.before
-        keep += made.keep
-        panels.append(made.table)
-        first = end
+    for group in products:
+        first = 0
+        for vectors, count in tiling.panels:
+            end = min(first + count * vectors * multiply.lanes, n)
+            made = _panels(group, multiply, tiling, first, end, vectors)
+            made.table[:, PanelWord.A] = group.a - product.a
+            made.table[:, PanelWord.OUTPUT] += group.c - product.c
+            before += made.before
+            keep += made.keep
+            panels.append(made.table)
+            first = end
     table = aligned(np.concatenate(panels))
     table[:, PanelWord.NEXT_WEIGHTS] = np.roll(table[:, PanelWord.WEIGHTS], -1)
     row = {
@@ -213,7 +258,7 @@ def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
         Argument.TILES_PER_BLOCK: tiling.tiles_per_block,
     }
     arguments = tuple(row[word] for word in Argument)
-    work = m * n * segments * k / multiply.products_per_ns
+    work = len(products) * m * n * segments * k / multiply.products_per_ns
     return [*before, Call(walk_tiles, arguments, (table, *keep), work)]
 
 
@@ -328,9 +373,10 @@ def epilogue_codes(kind: ElementKind) -> list[EpilogueCode]:
             EpilogueCode("i32", "i32", False),
             EpilogueCode("f32", "i32", False),
             *(
-                EpilogueCode("u8", "i32", residual, clamp)
+                EpilogueCode("u8", "i32", residual, clamp, table)
                 for residual in (False, True)
                 for clamp in CLAMPS
+                for table in (False, True)
             ),
         ]
     outputs: tuple[OutputKind, ...] = ("f32",) if kind == "f32" else ("f32", kind)
@@ -350,58 +396,12 @@ def every_tile(multiply: Multiply, code: EpilogueCode) -> list[Tile]:
     ]
 
 
-# --- weights known at run time ---
-
-
-def pack_panels_call(b: View, columns: int) -> tuple[Call, np.ndarray]:
-    """A call that packs float32 b [1, K, N] of any strides as [panel][K][columns], and where it
-    goes.
-
-    The last panel is padded with zeros; `columns` is the width of a tile, or 1 for plain loops.
-    """
-    _, k, n = b.shape
-    panels = -(-n // columns)
-    if columns == 1:
-        panels = -(-n // _PORTABLE_COLUMNS) * _PORTABLE_COLUMNS
-    packed = aligned(np.zeros((panels, k, columns), np.float32))
-    arguments = (b.address, k, n, b.strides[1], b.strides[2], packed.ctypes.data, columns)
-    return Call(pack_panels_f32, arguments, (packed,)), packed
-
-
-@kernel
-def pack_panels_f32(row: int, thread: int, threads: int) -> None:
-    """packed[panel, k, j] = b[k, panel * columns + j]"""
-    b = f32_pointer(argument(row, 1))
-    depth = argument(row, 2)
-    n = argument(row, 3)
-    row_stride = argument(row, 4)
-    column_stride = argument(row, 5)
-    packed = f32_pointer(argument(row, 6))
-    columns = argument(row, 7)
-    panels = (n + columns - 1) // columns
-    total = panels * depth
-    for i in range(total * thread // threads, total * (thread + 1) // threads):
-        panel = i // depth
-        first = panel * columns
-        start = (i - panel * depth) * row_stride + first * column_stride
-        count = min(columns, n - first)
-        if column_stride == 1:
-            for j in range(count):
-                packed[i * columns + j] = b[start + j]
-        else:
-            for j in range(count):
-                packed[i * columns + j] = b[start + j * column_stride]
-
-
 # --- plain loops ---
-
-_PORTABLE_COLUMNS = 4
-"""Columns that share one pass over a row's activations."""
 
 
 def _portable_calls(product: Product) -> list[Call]:
     segments, k, n = product.weights.shape
-    columns = -(-n // _PORTABLE_COLUMNS) * _PORTABLE_COLUMNS
+    columns = -(-n // PORTABLE_COLUMNS) * PORTABLE_COLUMNS
     before: list[Call] = []
     if isinstance(product.weights, View):
         pack, weights = pack_panels_call(product.weights, 1)
@@ -472,7 +472,7 @@ def portable_kernel(code: EpilogueCode, element: ElementKind) -> Kernel:
         columns = argument(row, 14)
         column = segments * k
         for i in range(m * thread // threads, m * (thread + 1) // threads):
-            for j in range(0, n, _PORTABLE_COLUMNS):
+            for j in range(0, n, PORTABLE_COLUMNS):
                 sum0 = sum1 = sum2 = sum3 = number(0)
                 for s in range(segments):
                     x = activations(a + rows[i] + segment_offsets[s])

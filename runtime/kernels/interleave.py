@@ -49,6 +49,21 @@ def interleave(e: Emitter, taps: list[Any], lanes: int) -> list[Any]:
     return result
 
 
+def apart(e: Emitter, octets: Any, lanes: int) -> list[Any]:
+    """`interleave` with three registers of zeros: each byte in a 32-bit lane of its own."""
+    result = []
+    for register in range(REGISTERS):
+        pick = [
+            16 * lane + 4 * register + i if byte == 0 else 4 * lanes
+            for lane in range(lanes // 4)
+            for i in range(4)
+            for byte in range(4)
+        ]
+        zero = octets.type([0] * 4 * lanes)
+        result.append(e.builder.bitcast(e.shuffle(octets, zero, pick), Vector(I32, lanes)))
+    return result
+
+
 def _unpack(elements: int, size: int, high: int) -> list[int]:
     """The shuffle of punpckl (`high` 0) or punpckh (1) for registers of `elements` of `size` bytes:
     in each 128-bit lane, elements of one half of both registers alternate."""

@@ -11,6 +11,7 @@ of every column, and adds the products to one 32-bit lane per column:
 What each instruction set has for it, and with how many products per instruction:
 
                   u8 x s8 -> int32        bf16 -> f32           f16 -> f32          f32
+    amx           (`amx`)                 as avx512bw
     avx512_bf16                           vdpbf16ps zmm  32
     avx512_vnni   vpdpbusd zmm      64
     avx512bw      vpmaddwd zmm      32    shift, fma zmm 16    vcvtph2ps, fma 16    fma zmm   16

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.abi import aligned
+from runtime.kernels.abi import Call, View, aligned, kernel
+from runtime.kernels.intrinsics import argument, f32_pointer
 from runtime.kernels.multiply import Multiply
+
+PORTABLE_COLUMNS = 4
+"""Columns of a plain loop that share one pass over a row's activations."""
 
 
 def pack_tiles(
@@ -30,3 +34,43 @@ def pack_tiles(
         padded = padded.reshape(segments, steps * taps, panels, columns)[..., order]
     groups = padded.reshape(segments, steps, taps, panels, vectors, multiply.lanes)
     return aligned(multiply.pack(groups.transpose(3, 0, 1, 4, 5, 2)))
+
+
+def pack_panels_call(b: View, columns: int) -> tuple[Call, np.ndarray]:
+    """A call that packs float32 b [1, K, N] of any strides as [panel][K][columns], and where it
+    goes.
+
+    The last panel is padded with zeros; `columns` is the width of a tile, or 1 for plain loops.
+    """
+    _, k, n = b.shape
+    panels = -(-n // columns)
+    if columns == 1:
+        panels = -(-n // PORTABLE_COLUMNS) * PORTABLE_COLUMNS
+    packed = aligned(np.zeros((panels, k, columns), np.float32))
+    arguments = (b.address, k, n, b.strides[1], b.strides[2], packed.ctypes.data, columns)
+    return Call(pack_panels_f32, arguments, (packed,)), packed
+
+
+@kernel
+def pack_panels_f32(row: int, thread: int, threads: int) -> None:
+    """packed[panel, k, j] = b[k, panel * columns + j]"""
+    b = f32_pointer(argument(row, 1))
+    depth = argument(row, 2)
+    n = argument(row, 3)
+    row_stride = argument(row, 4)
+    column_stride = argument(row, 5)
+    packed = f32_pointer(argument(row, 6))
+    columns = argument(row, 7)
+    panels = (n + columns - 1) // columns
+    total = panels * depth
+    for i in range(total * thread // threads, total * (thread + 1) // threads):
+        panel = i // depth
+        first = panel * columns
+        start = (i - panel * depth) * row_stride + first * column_stride
+        count = min(columns, n - first)
+        if column_stride == 1:
+            for j in range(count):
+                packed[i * columns + j] = b[start + j]
+        else:
+            for j in range(count):
+                packed[i * columns + j] = b[start + j * column_stride]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from runtime.kernels.isa import AVX2, AVX512_BF16, AVX512_VNNI, AVX512BW, AVX_VNNI, Isa
 from runtime.kernels.multiply import ElementKind, Multiply
-from runtime.kernels.tilings import Problem, stored
+from runtime.kernels.tilings import Choice, Problem, stored
 
 Heights = tuple[int, ...]
 
@@ -72,21 +72,34 @@ class Tiling:
     tiles_per_block: int
 
 
-def choose_tiling(m: int, n: int, segments: int, k: int, multiply: Multiply) -> Tiling:
-    """The tiling of a product [M, segments * K] x [segments * K, N].
+def choose_tiling(problem: Problem, multiply: Multiply) -> Tiling:
+    """The tiling of a product.
 
     The one that was measured to be the fastest (`tilings.stored`), else the rule.
     """
-    problem = Problem(multiply.isa.name, multiply.kind, m, n, segments, k)
     chosen = stored(problem)
     if chosen is not None:
         tiling = make_tiling(problem, multiply, *chosen)
         if tiling is not None:
             return tiling
-    widest = widest_panel(multiply)
-    tiling = make_tiling(problem, multiply, widest, 0, _BLOCK_BYTES)
+    tiling = make_tiling(problem, multiply, *rule(multiply))
     assert tiling is not None
     return tiling
+
+
+def rule(multiply: Multiply) -> Choice:
+    """The choice for products that were not measured: tiles as large as the registers allow."""
+    return widest_panel(multiply), 0, _BLOCK_BYTES
+
+
+def candidates(multiply: Multiply) -> list[Choice]:
+    """The choices worth measuring, the rule's first."""
+    heights = HEIGHTS[multiply.isa, multiply.kind]
+    shapes = [(widest, 0) for widest in range(len(heights), 0, -1)]
+    highest = heights[-1][-1]
+    shapes += [(len(heights), rows) for rows in (highest - 1, highest - 2) if rows > 1]
+    blocks = (_BLOCK_BYTES, _BLOCK_BYTES // 4, 64 * _BLOCK_BYTES)
+    return [(*shape, block) for block in blocks for shape in shapes]
 
 
 def make_tiling(

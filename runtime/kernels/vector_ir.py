@@ -93,14 +93,18 @@ class Emitter:
         name = f"llvm.masked.store.v{value.type.count}{element}.p0"
         self.call(name, ir.VoidType(), value, pointer, I32(1), mask)
 
+    def scratch(self, kind: ir.Type) -> Any:
+        """The address of memory on the stack for one value."""
+        with self.builder.goto_entry_block():
+            place = self.builder.alloca(kind)
+            return self.builder.ptrtoint(place, I64)
+
     def _store_first(self, value: Any, address: Any, count: Any) -> None:
         """Stores the first `count` lanes: as powers of two, largest first."""
         lanes, size = value.type.count, value.type.element.width // 8
         builder = self.builder
-        with builder.goto_entry_block():
-            place = builder.alloca(value.type)
-        builder.store(value, place)
-        source = builder.ptrtoint(place, I64)
+        source = self.scratch(value.type)
+        self.store(value, source)
         whole = builder.icmp_signed(">=", count, I64(lanes))
         count = builder.select(whole, I64(lanes), count)
         count = builder.select(builder.icmp_signed("<", count, I64(0)), I64(0), count)
