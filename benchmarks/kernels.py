@@ -5,8 +5,7 @@
     python benchmarks/kernels.py --isa avx512_vnni --output kernels.json
 
 Each layer is a network of its own (kernel_cases.py), on one thread. Both runtimes report the times
-of their ops; conversions of layout at the ends of the network are left out on both sides. Octet's
-figure includes about a microsecond for calling a kernel by itself.
+of their ops; conversions of layout at the ends of the network are left out on both sides.
 """
 
 from __future__ import annotations
@@ -32,6 +31,9 @@ from rich.progress import track
 from rich.table import Table
 from rounds import Estimate, median_estimate, ratio_estimate
 from worker import pin
+
+from dialects.errors import OctetError
+from runtime.kernels.isa import ISAS, best_isa
 
 OCTET_EDGES = {"copy", "storage_cast"}
 ONNXRUNTIME_EDGES = {"Transpose", "ReorderInput", "ReorderOutput", "Reshape"}
@@ -74,13 +76,10 @@ class OctetLayer:
 
     def round(self, calls: int) -> float:
         """Seconds of the layer's kernels: the sum of their medians over `calls`."""
-        steps = [
-            step
-            for step in self.program.profile(self.feeds, calls)
-            if step.kernel not in OCTET_EDGES
-        ]
-        self.kernels = [step.kernel for step in steps]
-        return sum(step.seconds for step in steps)
+        ops = self.program.profile(self.feeds, runs=calls).ops
+        ops = [op for op in ops if op.kernel not in OCTET_EDGES]
+        self.kernels = [op.kernel for op in ops]
+        return sum(op.seconds for op in ops)
 
 
 class OnnxRuntimeLayer:
@@ -197,15 +196,13 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--precision", choices=("int8", "bf16", "f32"), default="int8")
-    parser.add_argument("--isa", help="Octet's instruction set; default: the best")
+    isas = [isa.name for isa in ISAS]
+    parser.add_argument("--isa", choices=isas, help="Octet's instruction set; default: the best")
     parser.add_argument("--only", default="", help="layers whose name contains this")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.02, help="of a turn in a round")
     parser.add_argument("--output", type=Path, help="results as JSON")
     args = parser.parse_args(arguments)
-    from dialects.errors import OctetError
-    from runtime.kernels.isa import best_isa
-
     pin(cores_for(1), "onnxruntime", args.isa)
     chosen = [c for c in CASES if args.only in c.name and args.precision in c.precisions]
     if not chosen:

@@ -19,16 +19,20 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from models import MODELS
 from models.macs import count_macs
-from report import Result, console_for_tables, markdown, plot, print_tables
+from report import Result, comparisons, console_for_tables, markdown, plot, print_tables
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rounds import STATISTICS
 from runtimes import PRECISIONS, RUNTIMES, missing_packages, variants_of
 from runtimes.variant import Variant, Workspace
+
+from runtime.kernels.isa import ISAS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "bench"
@@ -132,7 +136,7 @@ class Benchmark:
             self._measure_model(name)
         settings = {
             key: getattr(self.args, key)
-            for key in ("models", "precisions", "batches", "threads", "isa", "rounds")
+            for key in ("models", "precisions", "batches", "threads", "isa", "rounds", "statistic")
         }
         settings["onednn_isa"] = ONEDNN_ISA.get(self.args.isa or "")
         return {
@@ -159,6 +163,7 @@ class Benchmark:
                     variants=list(variants),
                     rounds=self.args.rounds,
                     seconds=self.args.seconds,
+                    statistic=self.args.statistic,
                 )
             except WorkerError as error:
                 self.skipped.append(f"{name}, batch {batch}, {threads} threads: {error}")
@@ -179,7 +184,7 @@ class Benchmark:
                 }
             )
         if not self.args.no_costs:
-            self._measure_costs(name, list(variants))
+            self._measure_costs(name)
 
     def _wanted(self, model: str) -> dict[str, Variant]:
         return {
@@ -205,16 +210,20 @@ class Benchmark:
         self.progress.update(task, description=f"{model}: prepare")
         return ready
 
-    def _measure_costs(self, model: str, names: list[str]) -> None:
-        """Load time, first run and memory, each in a process of its own."""
-        batch, threads = min(self.args.batches), min(self.args.threads)
+    def _measure_costs(self, model: str) -> None:
+        """Load time, first run and memory, each in a process of its own.
+
+        Of all variants that ran; under --quick of Octet's and of those it is compared with.
+        """
         groups = [group for group in self.groups if group["model"] == model]
-        measured = {name for group in groups for name in group["seconds"]}
+        names = {name: None for group in groups for name in group["seconds"]}
+        if self.args.quick:
+            found = [(c.octet.name, c.peer.name) for c in comparisons({"groups": groups})]
+            names = dict.fromkeys(name for pair in found for name in pair)
+        batch, threads = min(self.args.batches), min(self.args.threads)
         task = self.progress.add_task(f"{model}: load and memory", total=len(names))
         for name in names:
             self.progress.advance(task)
-            if name not in measured:
-                continue
             try:
                 cost = self._work("cost", model, batch, threads, variant=name)
                 self.costs.setdefault(model, {})[name] = cost
@@ -261,7 +270,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of a variant's turn in a round")
-    parser.add_argument("--isa", help="hold Octet to this instruction set, and others if possible")
+    parser.add_argument(
+        "--statistic",
+        choices=STATISTICS,
+        default="median",
+        help="of the calls of a turn; minimum for a machine that others use as well",
+    )
+    isas = [isa.name for isa in ISAS]
+    parser.add_argument(
+        "--isa", choices=isas, help="hold Octet to this instruction set, and others if possible"
+    )
     parser.add_argument("--no-costs", action="store_true", help="no load time and memory")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="prepared models")
     parser.add_argument("--from", dest="source", type=Path, help="show these results: no measuring")
@@ -277,6 +295,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     available = len(cores_for(os.cpu_count() or 1)) or os.cpu_count() or 1
     if max(args.threads) > available:
         parser.error(f"--threads {max(args.threads)}: this process may use {available} cores")
+    if args.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install '.[bench]'")
+    for path in (args.output, args.plot):
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
     if args.rounds < 1:
         parser.error("--rounds should be at least 1")
     return args

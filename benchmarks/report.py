@@ -206,8 +206,9 @@ def remarks(result: Result) -> list[str]:
     lines = [
         f"{machine['cpu']}; "
         + ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
-        f"{settings['rounds']} interleaved rounds; times are medians over rounds, ratios medians "
-        "over rounds of the ratio within a round, with 95 % bootstrap intervals.",
+        f"{settings['rounds']} interleaved rounds, in each the {settings['statistic']} of the "
+        "calls; times are medians over rounds, ratios medians over rounds of the ratio within a "
+        "round, with 95 % bootstrap intervals.",
     ]
     if settings["isa"]:
         held = settings["onednn_isa"]

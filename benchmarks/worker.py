@@ -89,7 +89,9 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
         for name, rate in measure_peaks().items():
             peaks.setdefault(name, []).append(rate)
 
-    times = time_rounds(candidates, request["rounds"], request["seconds"], measure_machine)
+    times = time_rounds(
+        candidates, request["rounds"], request["seconds"], measure_machine, request["statistic"]
+    )
     return {"seconds": times, "sqnr": accuracy, "errors": errors, "peaks": peaks}
 
 

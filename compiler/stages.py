@@ -102,8 +102,8 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "kernel",
-        "one kernel call per op on buffers with a layout and a place in one arena",
-        ("assign-layout", "lower-to-kernel", "alias-concat", "plan-memory"),
+        "kernel calls and fused loops on buffers with a layout and a place in one arena",
+        ("assign-layout", "lower-to-kernel", "fuse-loops", "alias-concat", "plan-memory"),
     ),
 )
 

@@ -54,6 +54,7 @@ PASSES: dict[str, tuple[str, str]] = {
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
+    "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),
     "plan-memory": ("passes.kernel.plan_memory", "PlanMemoryPass"),
 }

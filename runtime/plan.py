@@ -16,9 +16,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from dialects.errors import OctetError
+from dialects.kernel.loops import Launch, LoopOp
 from dialects.kernel.ops import CallOp, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.weights import WeightStore
+from runtime.emission.loops import emit_loop
 from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
 from runtime.emission.widening import emit_in_float32, touches_halves
 from runtime.executor import Span, Table
@@ -52,7 +54,7 @@ def load_emitters() -> None:
 class Step:
     """The kernel calls of one op."""
 
-    op: CallOp
+    op: Launch
     calls: tuple[Call, ...]
 
 
@@ -75,9 +77,13 @@ class Plan:
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
             for op in body_of(function).ops
-            if isinstance(op, CallOp)
+            if isinstance(op, Launch)
         ]
-        self._gathers = [step for step in self.steps if step.op.callee.data == "gather"]
+        self._gathers = [
+            (step.op, step.calls)
+            for step in self.steps
+            if isinstance(step.op, CallOp) and step.op.kernel_name == "gather"
+        ]
         self._table = Table([call for step in self.steps for call in step.calls])
         self._best_threads: dict[int, int] = {}
         self._inputs = {
@@ -124,12 +130,12 @@ class Plan:
         Raises OctetError for a bad gather index.
         """
         self._table.run(self.threads_for(threads))
-        for step in self._gathers:
-            if (bad := bad_index(step.calls)) is not None:
+        for op, calls in self._gathers:
+            if (bad := bad_index(calls)) is not None:
                 raise OctetError(
-                    f"{step.op.source_name}: index {bad[0]} lies outside of "
-                    f"{list(buffer_shape(step.op.inputs[0]))} along axis "
-                    f"{step.op.values()['axis']}"
+                    f"{op.source_name}: index {bad[0]} lies outside of "
+                    f"{list(buffer_shape(op.inputs[0]))} along axis "
+                    f"{op.values()['axis']}"
                 )
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
@@ -143,19 +149,12 @@ class Plan:
         return self._table.trace(threads)
 
 
-def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
+def emit(op: Launch, memory: Memory, isa: Isa) -> list[Call]:
     """The kernel calls of one op, halos of its results included, with estimates of their work."""
-    emitter = EMITTERS.get(op.callee.data)
-    if emitter is None:
-        raise OctetError(f"{op.source_name}: kernel {op.callee.data} has no implementation")
-    site = CallSite(op, memory, isa)
     try:
-        if touches_halves(site) and not TAKES_HALVES[op.callee.data](site):
-            calls = emit_in_float32(emitter, site)
-        else:
-            calls = emitter(site)
+        calls = emit_loop(op, memory) if isinstance(op, LoopOp) else _emit_call(op, memory, isa)
     except ValueError as error:
-        raise OctetError(f"{op.source_name}: kernel {op.callee.data}: {error}") from error
+        raise OctetError(f"{op.source_name}: kernel {op.kernel_name}: {error}") from error
     share = estimated_ns(op, isa) / max(1, len(calls))
     calls = [call if call.work is not None else replace(call, work=share) for call in calls]
     for result in op.results:
@@ -164,6 +163,16 @@ def emit(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
             replace(call, work=HALO_NS, independent=True) for call in _fill_halo(result, memory)
         ]
     return calls
+
+
+def _emit_call(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
+    emitter = EMITTERS.get(op.kernel_name)
+    if emitter is None:
+        raise OctetError(f"{op.source_name}: kernel {op.kernel_name} has no implementation")
+    site = CallSite(op, memory, isa)
+    if touches_halves(site) and not TAKES_HALVES[op.kernel_name](site):
+        return emit_in_float32(emitter, site)
+    return emitter(site)
 
 
 def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:

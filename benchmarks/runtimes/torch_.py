@@ -72,7 +72,9 @@ def _load_int8(path: Path, workspace: Workspace, setting: Setting) -> Run:
 
     example = workspace.model.feeds(1, setting.batch)[0]
     with torch.no_grad():
-        exported = torch.export.export(_module(path, setting), tuple(_tensors(example)))
+        # A strict export names the function behind each node, by which the quantizer finds layers.
+        module = _module(path, setting)
+        exported = torch.export.export(module, tuple(_tensors(example)), strict=True)
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config())
         prepared = prepare_pt2e(exported.module(), quantizer)
@@ -82,4 +84,6 @@ def _load_int8(path: Path, workspace: Workspace, setting: Setting) -> Run:
             prepared(*(torch.from_numpy(np.concatenate([s[n] for s in group])) for n in group[0]))
         converted = convert_pt2e(prepared)
         move_exported_model_to_eval(converted)
+    if not any("quantize_per" in str(node.target) for node in converted.graph.nodes):
+        raise RuntimeError("torchao quantized no layer of this network")
     return _runner(torch.compile(converted), nullcontext)

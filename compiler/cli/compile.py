@@ -13,6 +13,9 @@ from compiler.cli.errors import run_tool
 if TYPE_CHECKING:
     from compiler.driver import Compilation
 
+NUMBA = "numba"
+"""What `--emit` calls the generated source."""
+
 DESCRIPTION = "Compiles a neural network to a program that runs in mixed precision on the CPU."
 
 EXAMPLES = """\
@@ -23,6 +26,7 @@ examples:
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
+  compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
   compile model.onnx --shape input=1x3x224x224 --timing
 
@@ -87,7 +91,8 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequ
         "--emit",
         metavar="STAGE,...",
         default="",
-        help="write the IR of these stages as well, to OUT.STAGE.mlir",
+        help="write the IR of these stages as well, to OUT.STAGE.mlir; numba is the Python source "
+        "generated for the program's loops, to OUT.numba.py, or with -o - in place of the IR",
     )
     group.add_argument(
         "--pass-pipeline",
@@ -180,7 +185,7 @@ def _compile(args: argparse.Namespace) -> None:
         ),
         instruments=instruments_of(args, timing),
         timing=timing,
-        after_stage=_emitter(emitted, output),
+        after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
@@ -188,7 +193,10 @@ def _compile(args: argparse.Namespace) -> None:
             "compile: note: the calibration data was not used: stage 'calibrate' did not run",
             file=sys.stderr,
         )
-    _write(compilation, output)
+    if NUMBA in emitted:
+        _write_loops(compilation, output)
+    if NUMBA not in emitted or output != "-":
+        _write(compilation, output)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
 
@@ -226,8 +234,31 @@ def _emitted_stages(args: argparse.Namespace) -> list[str]:
 
     names = [name for name in args.emit.split(",") if name]
     for name in names:
-        stage_index(name, "--emit")
+        if name != NUMBA:
+            stage_index(name, "--emit")
     return names
+
+
+def _write_loops(compilation: Compilation, output: str | None) -> None:
+    """The source of the program's loops, beside the output or on stdout."""
+    from compiler.stages import LAST
+    from dialects.errors import OctetError
+    from runtime.artifact import replacing
+    from runtime.emission.loops import loops_text
+
+    if compilation.stage != LAST:
+        raise OctetError(
+            f"--emit={NUMBA}: loops are made in stage '{LAST}'; this program is at "
+            f"'{compilation.stage}'"
+        )
+    if output is None:
+        raise OctetError(f"--emit={NUMBA} names its file after the output: give -o OUT, or -o -")
+    text = loops_text(compilation.module)
+    if output == "-":
+        sys.stdout.write(text)
+    else:
+        with replacing(Path(output).with_suffix(f".{NUMBA}.py")) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _emitter(stages: list[str], output: str | None) -> Any:

@@ -20,7 +20,8 @@ from compiler.errors import InternalCompilerError
 from compiler.pipeline import Instrument
 from dialects.context import OctetContext
 from dialects.elements import dtype_of
-from dialects.kernel.ops import CallOp, layout_of
+from dialects.kernel.loops import Launch
+from dialects.kernel.ops import layout_of
 from dialects.program import body_of, input_names, main_function, range_of
 from passes.base import Numerics, OctetPass
 
@@ -62,7 +63,7 @@ class VerifyNumerics(Instrument):
         from runtime.reference.evaluate import evaluate
 
         assert self._feeds is not None
-        if any(isinstance(op, CallOp) for op in module.walk()):
+        if any(isinstance(op, Launch) for op in module.walk()):
             return _run_kernels(ctx, module, self._feeds)
         return evaluate(module, self._feeds, ctx.weights)
 
@@ -73,7 +74,7 @@ def _run_kernels(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs
     from runtime.program import Program
 
     module = cast(ModuleOp, module.clone())
-    calls = [op for op in module.walk() if isinstance(op, CallOp)]
+    calls = [op for op in module.walk() if isinstance(op, Launch)]
     if any(layout_of(result).offset is None for call in calls for result in call.results):
         plan_memory(module)
     manifest = {} if ctx.target is None else {"isa": ctx.target.isa}

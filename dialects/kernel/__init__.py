@@ -4,6 +4,7 @@ layout.py       how a buffer lies in memory
 signatures.py   what can be called
 ops.py          constants, calls, views
 join.py         buffers that others are windows of
+loops.py        loops whose body is written out
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from xdsl.ir import Dialect
 
 from dialects.kernel.join import JoinOp
 from dialects.kernel.layout import BufferAttr
+from dialects.kernel.loops import LOOP_OPS
 from dialects.kernel.ops import CallOp, ConstantOp, ViewOp
 
-Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp], [BufferAttr])
+Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp, *LOOP_OPS], [BufferAttr])

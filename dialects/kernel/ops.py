@@ -199,6 +199,11 @@ class CallOp(IRDLOperation):
         return {name: from_attribute(value) for name, value in self.options.data.items()}
 
     @property
+    def kernel_name(self) -> str:
+        """The name of the callee."""
+        return self.callee.data
+
+    @property
     def source_name(self) -> str:
         return self.layer.data if self.layer is not None else f"kernel {self.callee.data}"
 

@@ -91,12 +91,38 @@ def strips_gathered(count: int, stride: int) -> Strips:
     )
 
 
-def pack_weights(weights: np.ndarray, tiles: int, order: np.ndarray | None) -> np.ndarray:
-    """Weights [segments, K, N] of int8 as [panel][pair of column tiles][step][2][16][16][4 of K].
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """One way to get at the rows of a product: where they lie, or copied.
 
-    A panel has `tiles` column tiles (an even number), a step 64 of K; segments are padded with
-    zeros to whole steps.  order: the channel of each of a panel's columns, if it is not that of the
-    columns.
+    offsets: byte offset of each step of K.
+    gathered: 0 if in place, else the bytes of a copied row, which takes `copies` of a line.
+    crossing: the share of the rows of tiles that cross a cache line.
+    """
+
+    strips: Strips
+    offsets: np.ndarray
+    gathered: int = 0
+    copies: int = 0
+    crossing: float = 0.0
+
+    def cycles(self, columns: int) -> float:
+        """About how long the product takes: what each part was measured to take, added up."""
+        strips = len(self.strips.tiles) // STRIP_TILES
+        rows = STRIP_TILES * self.strips.height
+        pairs = -(-columns // (PAIR * TILE_COLUMNS))
+        scale = (self.strips.height + _FIXED_ROWS) / (TILE_ROWS + _FIXED_ROWS)
+        step = 78 * scale + rows / 2 * self.crossing
+        copies = rows * (self.copies * 5 + 5) if self.gathered else 0
+        return strips * (copies + pairs * (len(self.offsets) * step + 60 + 6 * rows)) + 600
+
+
+def pack_weights(weights: np.ndarray, tiles: int, order: np.ndarray | None) -> np.ndarray:
+    """Weights [segments, K, N] as [panel][pair of column tiles][step][2][16][16][4 bytes of K].
+
+    A panel has `tiles` column tiles (an even number), a step 64 bytes of K; segments are padded
+    with zeros to whole steps.  order: the channel of each of a panel's columns, if it is not that
+    of the columns.
     """
     segments, k, n = weights.shape
     taps = 4 // weights.itemsize

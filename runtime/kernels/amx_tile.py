@@ -5,7 +5,9 @@ accumulator of 16 x 16 32-bit sums:
 
     C[16 rows][16 columns]  +=  A[16 rows][64 bytes of K] * B[64 bytes of K][16 columns]
 
-with B stored as [K / 4][16 columns][4] bytes.  A strip is two tiles of rows times a panel of
+either u8 x s8 -> int32, B stored as [K / 4][16 columns][4], or bfloat16 x bfloat16 -> float32, B
+stored as [K / 2][16 columns][2].  Integers are exact; floats are rounded after every two products,
+subnormals count as zero.  A strip is two tiles of rows times a panel of
 columns, a pair of column tiles at a time:
 
                      b0        b1
@@ -24,12 +26,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum, auto
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
 
+from runtime.kernels.abi import Kernel
 from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
-from runtime.kernels.vector_ir import I8, I32, I64, Emitter, Vector, generated
+from runtime.kernels.multiply import ElementKind
+from runtime.kernels.vector_ir import (
+    F32,
+    I8,
+    I32,
+    I64,
+    Emitter,
+    GeneratedFunction,
+    Vector,
+    generated,
+)
 
 TILE_ROWS = 16
 TILE_BYTES = 64
@@ -49,6 +64,8 @@ many rows."""
 
 ROW_WORDS = 3
 """Words per row: byte offsets in the strip's sums, in the output, in the residual."""
+
+MULTIPLICATIONS: dict[ElementKind, str] = {"u8": "tdpbusd", "bf16": "tdpbf16ps"}
 
 # Tile registers.
 _SUMS = ((0, 1), (2, 3))
@@ -131,17 +148,55 @@ rows, their segments one after another and followed by 64 zeros, to `target`, `s
 Copies whole lines: up to 63 bytes behind a segment are read, and overwritten by what follows."""
 
 
+class StripWord(IntEnum):
+    """The words that one call of a strip's function reads: it multiplies one strip and finishes
+    another one, in turns."""
+
+    FUNCTION = 0
+    """Its own address."""
+    A0 = auto()
+    """Addresses of the first rows of both tiles, and the distance of their rows."""
+    A1 = auto()
+    STRIDE = auto()
+    STEPS = auto()
+    """How many, and where their byte offsets from A0 and A1 are.  0: there is nothing to multiply.
+    """
+    STEP_OFFSETS = auto()
+    B = auto()
+    """The panel's packed weights, and its biases."""
+    BIAS = auto()
+    SUMS = auto()
+    """Where its sums go, and how many rows a tile has."""
+    HEIGHT = auto()
+    AHEAD = auto()
+    """Every step prefetches so many lines from here on."""
+    AHEAD_LINES = auto()
+    FINISHED = auto()
+    """The other strip's sums, and how many rows of it every step finishes; the end finishes what is
+    left."""
+    ROWS_PER_STEP = auto()
+    ROWS = auto()
+    """Its list of rows (`ROW_WORDS` each), and how many they are."""
+    COUNT = auto()
+    BLOCK = auto()
+    """Its epilogue's block, output, residual, and how many columns are stored."""
+    C = auto()
+    R = auto()
+    VALID = auto()
+
+
 @dataclass(frozen=True)
 class StripCode:
     """The code of strips `tiles` column tiles wide; masked: some columns are not stored."""
 
+    kind: ElementKind
     tiles: int
     masked: bool
     epilogue: EpilogueCode
 
     def __str__(self) -> str:
         masked = "-masked" if self.masked else ""
-        return f"{self.tiles}{masked}-{self.epilogue}"
+        return f"{self.kind}-{self.tiles}{masked}-{self.epilogue}"
 
     @property
     def columns(self) -> int:
@@ -157,33 +212,31 @@ class StripCode:
         """Whether the columns of weights and epilogue lie in `interleave.order`."""
         return self.epilogue.interleaved(self.tiles)
 
-    def function(self) -> Any:
-        """A function that numba kernels call with one tuple of int64:
+    @property
+    def function(self) -> Kernel:
+        """The generated function; its row is a table of `StripWord`s."""
+        return _function(self)
 
-        (a0, a1, stride, steps, step_offsets, b, bias, sums, height, ahead, ahead_lines,
-         finished, rows, count, rows_per_step, block, C, R, valid)
+    def emit(self, e: Emitter, arguments: list[Any]) -> None:
+        """Writes the function's body."""
+        table = arguments[0]
 
-        It multiplies one strip and finishes another one, in turns.
+        def word(which: StripWord) -> Any:
+            return e.load(e.offset(table, 8 * which), I64)
 
-        a0, a1: addresses of the first row of both tiles, whose `height` rows lie `stride` bytes
-        apart; a step adds its word of `step_offsets`; no steps, and there is nothing to multiply.
-        b, bias: of the panel's packed weights and biases.  sums: where its sums go.  Every step
-        prefetches `ahead_lines` lines from `ahead` on.
-
-        finished: the other strip's sums.  rows, count: its list of rows (`ROW_WORDS` each), of
-        which every step finishes `rows_per_step`, and the end what is left.  block, C, R: addresses
-        of the epilogue's block, the output and the residual; `valid` columns are stored.
-        """
-        name = "strip_" + "".join(c if c.isalnum() else "_" for c in str(self))
-        return generated(name, 19, self._emit)
-
-    def _emit(self, e: Emitter, arguments: list[Any]) -> None:
-        a0, a1, stride, steps, step_offsets, b, bias, sums, height, ahead, lines = arguments[:11]
-        finished, rows, count, rows_per_step, block, c, r, valid = arguments[11:]
+        a = [word(StripWord.A0), word(StripWord.A1)]
+        stride, steps, step_offsets = (
+            word(StripWord.STRIDE),
+            word(StripWord.STEPS),
+            word(StripWord.STEP_OFFSETS),
+        )
+        lines, rows_per_step = word(StripWord.AHEAD_LINES), word(StripWord.ROWS_PER_STEP)
+        finished, block = word(StripWord.FINISHED), word(StripWord.BLOCK)
+        c, r = word(StripWord.C), word(StripWord.R)
         epilogue = VectorEpilogue(e, self.epilogue, block, self.columns, TILE_COLUMNS)
         epilogue.keep_multipliers(self.tiles)
-        masks = self._masks(e, valid)
-        below = e.builder.mul(height, I64(self.sums_row))
+        masks = self._masks(e, word(StripWord.VALID))
+        below = e.builder.mul(word(StripWord.HEIGHT), I64(self.sums_row))
 
         def finish_rows(most: Any, rows: Any, count: Any) -> Sequence[Any]:
             """Finishes some rows; returns what is left."""
@@ -199,7 +252,7 @@ class StripCode:
         def step(index: Any, carried: list[Any]) -> Sequence[Any]:
             b, ahead, rows, count = carried
             offset = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
-            multiply_tiles(e, [e.builder.add(a, offset) for a in (a0, a1)], stride, b)
+            multiply_tiles(e, self.kind, [e.builder.add(tile, offset) for tile in a], stride, b)
             (ahead,) = e.loop(lines, [ahead], prefetch)
             return [
                 e.offset(b, PAIR * B_TILE_BYTES),
@@ -225,7 +278,18 @@ class StripCode:
 
         some = e.builder.icmp_signed(">", steps, I64(0))
         pairs = e.builder.select(some, I64(self.tiles // PAIR), I64(0))
-        *_, rows, count = e.loop(pairs, [bias, sums, b, ahead, rows, count], pair)
+        state = [
+            word(each)
+            for each in (
+                StripWord.BIAS,
+                StripWord.SUMS,
+                StripWord.B,
+                StripWord.AHEAD,
+                StripWord.ROWS,
+                StripWord.COUNT,
+            )
+        ]
+        *_, rows, count = e.loop(pairs, state, pair)
         finish_rows(count, rows, count)
 
     def _finish_row(
@@ -242,7 +306,7 @@ class StripCode:
         start = e.builder.add(sums, e.load(entry, I64))
         output = e.builder.add(c, e.load(e.offset(entry, 8), I64))
         residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
-        kind = Vector(I32, TILE_COLUMNS)
+        kind = Vector(I32 if self.kind == "u8" else F32, TILE_COLUMNS)
         row = [e.load(e.offset(start, j * TILE_BYTES), kind) for j in range(self.tiles)]
         if self.epilogue.kind == "u8":
             epilogue.finish_bytes(row, output, residual, masks[0])
@@ -261,17 +325,22 @@ class StripCode:
         return [e.first_lanes(e.offset(valid, -lanes * j), lanes) for j in range(self.tiles)]
 
 
-def multiply_tiles(e: Emitter, a: Sequence[Any], stride: Any, b: Any) -> None:
+@cache
+def _function(code: StripCode) -> Kernel:
+    return Kernel.of(GeneratedFunction(__name__, f"strip({code})", 3, code.emit))
+
+
+def multiply_tiles(e: Emitter, kind: ElementKind, a: Sequence[Any], stride: Any, b: Any) -> None:
     """One step of a strip; loads and multiplications alternate, so that neither waits."""
+
+    def multiply(i: int, j: int) -> None:
+        _tile(e, MULTIPLICATIONS[kind], I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))
+
     _load(e, _A[0], a[0], stride)
     _load(e, _B[0], b, I64(TILE_BYTES))
-    _multiply(e, 0, 0)
+    multiply(0, 0)
     _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
-    _multiply(e, 0, 1)
+    multiply(0, 1)
     _load(e, _A[1], a[1], stride)
-    _multiply(e, 1, 0)
-    _multiply(e, 1, 1)
-
-
-def _multiply(e: Emitter, i: int, j: int) -> None:
-    _tile(e, "tdpbusd", I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))
+    multiply(1, 0)
+    multiply(1, 1)

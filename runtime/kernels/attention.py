@@ -20,10 +20,12 @@ from functools import cache
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
-from runtime.kernels.attention_rows import finish_rows, softmax_rows
+from runtime.kernels.amx_tile import TILE_ROWS, tile_configuration
+from runtime.kernels.attention_rows import GROUP, finish_rows, softmax_rows
+from runtime.kernels.attention_strips import StripProducts
 from runtime.kernels.attention_tiles import Products, attention_multiply
 from runtime.kernels.intrinsics import argument
-from runtime.kernels.isa import Isa
+from runtime.kernels.isa import AMX, Isa, tile_registers_permitted
 from runtime.kernels.multiply import ElementKind
 
 QUERIES = 32
@@ -31,6 +33,9 @@ QUERIES = 32
 
 _MOST_SLOTS = 64
 """Threads that can share one attention; scratch memory that no thread uses is never touched."""
+
+_SOFTMAX_NS, _PRODUCT_NS = 0.4, 0.003
+"""About what a score costs besides its products, and a product: for sharing work."""
 
 _FLIP = 0x80808080
 _MOST_KEYS = (2**31 - 1) // 255**2
@@ -58,7 +63,9 @@ def every_kernel(isa: Isa) -> list[Kernel]:
 
 
 def _products(isa: Isa, kind: ElementKind) -> Products:
-    return Products(attention_multiply(isa, kind))
+    multiply = attention_multiply(isa, kind)
+    strips = kind == "u8" and AMX in isa.lineage and tile_registers_permitted()
+    return StripProducts(multiply) if strips else Products(multiply)
 
 
 def attention_calls(
@@ -96,9 +103,11 @@ def attention_calls(
     scratch = _Scratch(products, keys, depth, columns)
     items = batch * heads * -(-queries // QUERIES)
     slots = min(items, _MOST_SLOTS)
-    memory = np.empty(slots * scratch.size + 64, np.uint8)
+    # Zeros: bytes behind the last weight of a row are multiplied too.
+    memory = np.zeros(slots * scratch.size + 64, np.uint8)
     start = memory.ctypes.data + (-memory.ctypes.data % 64)
     zeros = np.zeros(products.vectors * products.lanes, np.int32)
+    tiles = np.frombuffer(tile_configuration(TILE_ROWS), np.uint8)
     if scaling is None:
         numbers = (0, 0, f32_bits(scale), 0, 0, 0, 0)
     else:
@@ -127,10 +136,13 @@ def attention_calls(
         slots,
         zeros.ctypes.data,
         columns,
+        tiles.ctypes.data,
         0 if scaling is None else _FLIP,
         *numbers,
     )
-    return [Call(attention_kernel(products), arguments, (memory, zeros, *kept))]
+    kept = (memory, zeros, tiles, *kept)
+    work = batch * heads * queries * keys * (_SOFTMAX_NS + (depth + columns) * _PRODUCT_NS)
+    return [Call(attention_kernel(products), arguments, kept, work=work)]
 
 
 def _mask_of(mask: View | None, scores: tuple[int, ...]) -> tuple[View, tuple[np.ndarray, ...]]:
@@ -183,12 +195,24 @@ class _Scratch:
         return -(-self.keys // self.products.taps)
 
     @property
+    def score_row(self) -> int:
+        """Bytes of a row of scores: the softmax's groups and the product's panels."""
+        group = GROUP * self.products.lanes
+        panels = max(self.key_panels, -(-self.keys // group) * GROUP)
+        return panels * 4 * self.products.lanes
+
+    @property
+    def weight_row(self) -> int:
+        """Bytes of a row of weights: whole lines; floats lie over their scores."""
+        return 0 if self.products.taps == 1 else -(-self.keys // 64) * 64
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Bytes of each part, in the order of the class's docstring."""
         register = 4 * self.products.lanes
         key_panel = self.key_blocks * self.products.lanes * register
-        score_row = self.key_panels * register
-        weight_row = score_row // 4 if self.products.taps == 4 else 0
+        score_row = self.score_row
+        weight_row = self.weight_row
         return (
             self.key_panels * key_panel,
             self.value_panels * self.value_steps * register,
@@ -197,6 +221,7 @@ class _Scratch:
             QUERIES * weight_row,
             4 * QUERIES,
             QUERIES * self.value_panels * register,
+            QUERIES * self.products.query_row(self.depth),
         )
 
     @property
@@ -220,6 +245,9 @@ class _Scratch:
             self.value_panels,
             self.value_steps,
             (1 << 8 * tail) - 1 if tail else -1,
+            self.score_row,
+            self.weight_row,
+            self.products.query_row(self.depth),
         )
 
 
@@ -231,10 +259,11 @@ def attention_kernel(products: Products) -> Kernel:
     softmax, finish = softmax_rows(products), finish_rows(products)
     lanes, tile_rows, vectors = products.lanes, products.rows, products.vectors
     register = 4 * lanes
-    weights_of_scores = products.taps == 1
+    gather, begin, end = products.gather(), products.begin(), products.end()
+    together = products.steps_together
 
     def attention(row: int, thread: int, threads: int) -> None:
-        slots = min(threads, argument(row, 37))
+        slots = min(threads, argument(row, 41))
         if thread >= slots:
             return
         q, k, v = argument(row, 1), argument(row, 2), argument(row, 3)
@@ -247,31 +276,34 @@ def attention_kernel(products: Products) -> Kernel:
         batch, heads = argument(row, 17), argument(row, 18)
         queries, keys = argument(row, 19), argument(row, 20)
         depth_bytes, column_bytes = argument(row, 21), argument(row, 22)
-        packed_keys = argument(row, 36) + thread * argument(row, 23)
+        packed_keys = argument(row, 40) + thread * argument(row, 23)
         packed_values = packed_keys + argument(row, 24)
         bias = packed_keys + argument(row, 25)
         scores = packed_keys + argument(row, 26)
         weights = packed_keys + argument(row, 27)
         totals = packed_keys + argument(row, 28)
         sums = packed_keys + argument(row, 29)
-        key_panels, key_blocks, key_steps = argument(row, 30), argument(row, 31), argument(row, 32)
-        value_panels, value_steps = argument(row, 33), argument(row, 34)
-        tail = argument(row, 35)
-        zeros, columns = argument(row, 38), argument(row, 39)
-        flip, q_zero, v_zero = argument(row, 40), argument(row, 41), argument(row, 42)
-        score_multiplier, value_multiplier = argument(row, 43), argument(row, 44)
-        low, high, zero = argument(row, 45), argument(row, 46), argument(row, 47)
+        copied = packed_keys + argument(row, 30)
+        key_panels, key_blocks, key_steps = argument(row, 31), argument(row, 32), argument(row, 33)
+        value_panels, value_steps = argument(row, 34), argument(row, 35)
+        tail, copied_row = argument(row, 36), argument(row, 39)
+        score_row, weight_row = argument(row, 37), argument(row, 38)
+        zeros, columns, tiles = argument(row, 42), argument(row, 43), argument(row, 44)
+        flip, q_zero, v_zero = argument(row, 45), argument(row, 46), argument(row, 47)
+        score_multiplier, value_multiplier = argument(row, 48), argument(row, 49)
+        low, high, zero = argument(row, 50), argument(row, 51), argument(row, 52)
 
         key_panel = key_blocks * lanes * register
         value_panel = value_steps * register
-        score_row = key_panels * register
-        weight_row = score_row // 4
-        if weights_of_scores:
+        if weight_row == 0:
             weights, weight_row = scores, score_row
+        key_tile_steps = (key_steps + together - 1) // together
+        value_tile_steps = (value_steps + together - 1) // together
         sum_row = value_panels * register
         blocks = (queries + QUERIES - 1) // QUERIES
         items = batch * heads * blocks
         packed = -1
+        begin((tiles,))
         for item in range(items * thread // slots, items * (thread + 1) // slots):
             head_of_all = item // blocks
             first = (item - head_of_all * blocks) * QUERIES
@@ -308,16 +340,21 @@ def attention_kernel(products: Products) -> Kernel:
                 )
             count = min(QUERIES, queries - first)
             start = q + sample * q_batch + head * depth_bytes + first * q_row
+            if copied_row > 0:
+                gather((start, q_row, count - 1, depth_bytes, copied, copied_row))
+                start, start_row = copied, copied_row
+            else:
+                start_row = q_row
             for panel in range(0, key_panels, vectors):
                 for i in range(0, count, tile_rows):
                     tile(
                         (
-                            start + i * q_row,
-                            q_row,
+                            start + i * start_row,
+                            start_row,
                             count - 1 - i,
                             packed_keys + panel * key_panel,
                             key_panel,
-                            key_steps,
+                            key_tile_steps,
                             bias + panel * register,
                             scores + i * score_row + panel * register,
                             score_row,
@@ -347,7 +384,7 @@ def attention_kernel(products: Products) -> Kernel:
                             count - 1 - i,
                             packed_values + panel * value_panel,
                             value_panel,
-                            value_steps,
+                            value_tile_steps,
                             zeros,
                             sums + i * sum_row + panel * register,
                             sum_row,
@@ -370,5 +407,7 @@ def attention_kernel(products: Products) -> Kernel:
                     zero,
                 )
             )
+
+        end((0,))
 
     return Kernel.of(attention, products)

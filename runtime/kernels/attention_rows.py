@@ -7,33 +7,27 @@ result is divided by the sum at the end, so it differs from the reference by rou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from runtime.kernels.attention_tiles import Products
 from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, Vector, generated
-from runtime.reference.elementary import (
-    EXP_LN2_HI,
-    EXP_LN2_LO,
-    EXP_LOG2E,
-    EXP_MAX,
-    EXP_MIN,
-    EXP_POLYNOMIAL,
-    EXP_ROUND,
-)
+from runtime.kernels.vector_math import across, bit_pattern, exp, larger, splat
 from runtime.reference.integer.attention import EXP2_255, LEAST_EXPONENT, LOG2E, LOWEST, ROUND
 
 _MANTISSA = 23
+
+GROUP = 4
+"""Registers of scores that become one register of bytes."""
 
 
 def softmax_rows(products: Products) -> Any:
     """(scores, row stride, keys, rows, weights, row stride, mask, row stride, multiplier, totals).
 
     For every row: s = score * multiplier + mask, weights of exp(s - max(s)), and their sum in
-    `totals`. The weights may lie over the scores. `multiplier` is the bit pattern of a float32.
+    `totals`, where the maximum is kept before. The weights may lie over the scores. `multiplier`
+    is the bit pattern of a float32.
     """
     lanes, integer = products.lanes, products.taps == 4
     floats = Vector(F32, lanes)
@@ -46,8 +40,9 @@ def softmax_rows(products: Products) -> Any:
         rest = builder.srem(keys, I64(lanes))
         has_rest = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
         chunks = builder.add(whole, has_rest)
+        groups = builder.sdiv(e.offset(chunks, GROUP - 1), I64(GROUP))
         inside = e.first_lanes(rest, lanes)
-        nothing = _splat(-np.inf, lanes)
+        nothing = splat(-np.inf, lanes)
 
         def scaled(start: Any, added: Any, chunk: Any) -> Any:
             skip = builder.mul(chunk, I64(4 * lanes))
@@ -57,44 +52,76 @@ def softmax_rows(products: Products) -> Any:
             value = builder.fmul(value, multiplier)
             return builder.fadd(value, e.load(builder.add(added, skip), floats)), place
 
-        def row(index: Any, _: list[Any]) -> list[Any]:
+        def scale(index: Any, _: list[Any]) -> list[Any]:
             start = builder.add(scores, builder.mul(index, stride))
             added = builder.add(mask, builder.mul(index, mask_stride))
-            target = builder.add(weights, builder.mul(index, w_stride))
 
             def full(chunk: Any, carried: list[Any]) -> list[Any]:
                 value, place = scaled(start, added, chunk)
                 e.store(value, place)
-                return [_larger(e, value, carried[0])]
+                return [larger(e, value, carried[0])]
 
             def partial(_: Any, carried: list[Any]) -> list[Any]:
                 value, place = scaled(start, added, whole)
                 value = builder.select(inside, value, nothing)
                 e.store(value, place)
-                return [_larger(e, value, carried[0])]
+                return [larger(e, value, carried[0])]
 
-            largest = [_splat(LOWEST if integer else -np.inf, lanes)]
+            def beyond(chunk: Any, _: list[Any]) -> list[Any]:
+                skip = builder.mul(builder.add(chunks, chunk), I64(4 * lanes))
+                e.store(nothing, builder.add(start, skip))
+                return []
+
+            if integer:
+                e.loop(builder.sub(builder.mul(groups, I64(GROUP)), chunks), [], beyond)
+            largest = [splat(LOWEST if integer else -np.inf, lanes)]
             (largest,) = e.loop(has_rest, e.loop(whole, largest, full), partial)
-            shift = e.splat(_across(e, largest, lambda a, b: _larger(e, a, b)), lanes)
-
-            def weigh(chunk: Any, carried: list[Any]) -> list[Any]:
-                place = builder.add(start, builder.mul(chunk, I64(4 * lanes)))
-                x = builder.fsub(e.load(place, floats), shift)
-                if integer:
-                    weight = _weight(e, x, lanes)
-                    octets = builder.trunc(weight, Vector(I8, lanes))
-                    e.store(octets, builder.add(target, builder.mul(chunk, I64(lanes))))
-                    return [builder.add(carried[0], weight)]
-                weight = _exp(e, x, lanes)
-                e.store(weight, builder.add(target, builder.mul(chunk, I64(4 * lanes))))
-                return [builder.fadd(carried[0], weight)]
-
-            (total,) = e.loop(chunks, [products.multiply.zero(e)], weigh)
-            combine = builder.add if integer else builder.fadd
-            e.store(_across(e, total, combine), builder.add(totals, builder.mul(index, I64(4))))
+            largest = across(e, largest, lambda a, b: larger(e, a, b))
+            e.store(largest, builder.add(totals, builder.mul(index, I64(4))))
             return []
 
-        e.loop(rows, [], row)
+        def weigh(index: Any, _: list[Any]) -> list[Any]:
+            start = builder.add(scores, builder.mul(index, stride))
+            target = builder.add(weights, builder.mul(index, w_stride))
+            total_at = builder.add(totals, builder.mul(index, I64(4)))
+            shift = e.splat(e.load(total_at, F32), lanes)
+
+            def bytes_of(group: Any, carried: list[Any]) -> list[Any]:
+                address = builder.add(start, builder.mul(group, I64(4 * lanes * GROUP)))
+                places = [e.offset(address, 4 * lanes * i) for i in range(GROUP)]
+                parts = [
+                    _weight_bits(e, builder.fsub(e.load(place, floats), shift), lanes)
+                    for place in places
+                ]
+                octets = _lowest_bytes(e, parts, lanes)
+                e.store(octets, builder.add(target, builder.mul(group, I64(lanes * GROUP))))
+                pairs = builder.add(parts[0], parts[1]), builder.add(parts[2], parts[3])
+                return [builder.add(carried[0], builder.add(*pairs))]
+
+            def floats_of(chunk: Any, carried: list[Any]) -> list[Any]:
+                skip = builder.mul(chunk, I64(4 * lanes))
+                weight = exp(
+                    e, builder.fsub(e.load(builder.add(start, skip), floats), shift), lanes
+                )
+                e.store(weight, builder.add(target, skip))
+                return [builder.fadd(carried[0], weight)]
+
+            zero = [products.multiply.zero(e)]
+            if integer:
+                (total,) = e.loop(groups, zero, bytes_of)
+                # All the ROUNDs in the sum, modulo 2^32.
+                count = builder.trunc(builder.mul(groups, I64(GROUP * lanes)), I32)
+                rounds = builder.mul(count, I32(int(ROUND.view(np.int32))))
+                total = builder.sub(across(e, total, builder.add), rounds)
+            else:
+                (total,) = e.loop(chunks, zero, floats_of)
+                total = across(e, total, builder.fadd)
+            e.store(total, total_at)
+            return []
+
+        # One after the other: a row's maximum takes long to be known, and other rows fill the time.
+        e.loop(rows, [], scale)
+        e.loop(rows, [], weigh)
 
     return generated(f"attention_softmax_{products.name}", 10, emit)
 
@@ -142,10 +169,12 @@ def finish_rows(products: Products) -> Any:
                     value = builder.sitofp(builder.sub(value, shift), floats)
                 value = builder.fmul(value, factor)
                 if integer:
-                    value = _larger(e, value, lo)
+                    value = larger(e, value, lo)
                     value = builder.select(builder.fcmp_ordered("<", value, hi), value, hi)
-                    rounded = builder.fadd(value, _splat(ROUND, lanes))
-                    bits = builder.sub(builder.bitcast(rounded, integers), _bits(ROUND, lanes))
+                    rounded = builder.fadd(value, splat(ROUND, lanes))
+                    bits = builder.sub(
+                        builder.bitcast(rounded, integers), bit_pattern(ROUND, lanes)
+                    )
                     value = builder.trunc(builder.add(bits, zero), Vector(I8, lanes))
                 skip = builder.mul(number, I64(y_size * lanes))
                 e.store(value, builder.add(target, skip), mask)
@@ -167,66 +196,25 @@ def finish_rows(products: Products) -> Any:
     return generated(f"attention_finish_{products.name}", 12, emit)
 
 
-def _splat(value: float | np.float32, lanes: int) -> Any:
-    return ir.Constant(Vector(F32, lanes), [float(value)] * lanes)
-
-
-def _bits(value: np.float32, lanes: int) -> Any:
-    return ir.Constant(Vector(I32, lanes), [int(value.view(np.int32))] * lanes)
-
-
-def _larger(e: Emitter, a: Any, b: Any) -> Any:
-    """a if a > b else b: b where a is NaN."""
-    return e.builder.select(e.builder.fcmp_ordered(">", a, b), a, b)
-
-
-def _across(e: Emitter, value: Any, combine: Callable[[Any, Any], Any]) -> Any:
-    """All lanes combined, halves first."""
-    width = value.type.count
-    while width > 1:
-        width //= 2
-        low = e.shuffle(value, value, range(width))
-        value = combine(low, e.shuffle(value, value, range(width, 2 * width)))
-    return e.builder.extract_element(value, I32(0))
-
-
-def _weight(e: Emitter, x: Any, lanes: int) -> Any:
-    """`runtime.reference.integer.attention.attention_weights` of s - max(s), as int32."""
+def _weight_bits(e: Emitter, x: Any, lanes: int) -> Any:
+    """`runtime.reference.integer.attention.attention_weights` of s - max(s): the bits of ROUND
+    plus the weight."""
     builder = e.builder
-    integers, round_ = Vector(I32, lanes), _splat(ROUND, lanes)
-    x = _larger(e, builder.fmul(x, _splat(LOG2E, lanes)), _splat(LEAST_EXPONENT, lanes))
+    integers, round_ = Vector(I32, lanes), splat(ROUND, lanes)
+    x = larger(e, builder.fmul(x, splat(LOG2E, lanes)), splat(LEAST_EXPONENT, lanes))
     t = builder.fadd(x, round_)
     f = builder.fsub(x, builder.fsub(t, round_))
-    p = _splat(EXP2_255[0], lanes)
+    p = splat(EXP2_255[0], lanes)
     for coefficient in EXP2_255[1:]:
-        p = builder.fadd(builder.fmul(p, f), _splat(coefficient, lanes))
+        p = builder.fadd(builder.fmul(p, f), splat(coefficient, lanes))
     # The low bits of t are the exponent; those of ROUND vanish in the shift.
     exponent = builder.shl(builder.bitcast(t, integers), integers([_MANTISSA] * lanes))
     p = builder.bitcast(builder.add(builder.bitcast(p, integers), exponent), Vector(F32, lanes))
-    rounded = builder.bitcast(builder.fadd(p, round_), integers)
-    return builder.sub(rounded, _bits(ROUND, lanes))
+    return builder.bitcast(builder.fadd(p, round_), integers)
 
 
-def _exp(e: Emitter, x: Any, lanes: int) -> Any:
-    """`runtime.reference.elementary.exp_f32`, operation for operation."""
-    builder = e.builder
-    integers, floats = Vector(I32, lanes), Vector(F32, lanes)
-    low, high = _splat(EXP_MIN, lanes), _splat(EXP_MAX, lanes)
-    x = builder.select(builder.fcmp_ordered("<", x, low), low, x)
-    x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
-    t = builder.fadd(builder.fmul(x, _splat(EXP_LOG2E, lanes)), _splat(EXP_ROUND, lanes))
-    k = builder.fsub(t, _splat(EXP_ROUND, lanes))
-    r = builder.fsub(x, builder.fmul(k, _splat(EXP_LN2_HI, lanes)))
-    r = builder.fsub(r, builder.fmul(k, _splat(EXP_LN2_LO, lanes)))
-    p = _splat(EXP_POLYNOMIAL[0], lanes)
-    for coefficient in EXP_POLYNOMIAL[1:]:
-        p = builder.fadd(builder.fmul(p, r), _splat(coefficient, lanes))
-    y = builder.fadd(builder.fmul(p, builder.fmul(r, r)), r)
-    y = builder.fadd(y, _splat(1.0, lanes))
-    exponent = builder.sub(builder.bitcast(t, integers), _bits(EXP_ROUND, lanes))
-    half = builder.ashr(exponent, integers([1] * lanes))
-    for part in (half, builder.sub(exponent, half)):
-        biased = builder.add(part, integers([127] * lanes))
-        power = builder.shl(biased, integers([_MANTISSA] * lanes))
-        y = builder.fmul(y, builder.bitcast(power, floats))
-    return y
+def _lowest_bytes(e: Emitter, parts: list[Any], lanes: int) -> Any:
+    """The lowest byte of every 32-bit lane of four registers, in order."""
+    octets = [e.builder.bitcast(part, Vector(I8, 4 * lanes)) for part in parts]
+    low, high = (e.shuffle(octets[i], octets[i + 1], range(0, 8 * lanes, 4)) for i in (0, 2))
+    return e.shuffle(low, high, range(4 * lanes))

@@ -77,11 +77,11 @@ class Products:
     multiply: Multiply
 
     def __str__(self) -> str:
-        return f"{self.multiply.isa}-{self.multiply.kind}"
+        return self.name
 
     @property
     def name(self) -> str:
-        """Part of the names of generated functions."""
+        """What tells it from the others; part of the names of generated functions."""
         return f"{self.multiply.isa}_{self.multiply.kind}"
 
     @property
@@ -101,7 +101,30 @@ class Products:
 
     @property
     def vectors(self) -> int:
+        """Registers of columns of a tile."""
         return 2
+
+    @property
+    def steps_together(self) -> int:
+        """Steps that one step of a tile multiplies."""
+        return 1
+
+    def query_row(self, depth: int) -> int:
+        """Bytes of a row of copied queries; 0 where tiles read them where they lie."""
+        return 0
+
+    def gather(self) -> Any:
+        """(source, row stride, last row, bytes, target, row stride): copies the rows of a tile,
+        each padded with zeros; those beyond the last are the last."""
+        return generated(f"attention_gather_{self.name}", 6, _nothing)
+
+    def begin(self) -> Any:
+        """(address of a tile configuration,): before the first product of a call."""
+        return generated(f"attention_begin_{self.name}", 1, _nothing)
+
+    def end(self) -> Any:
+        """(0,): after the last product of a call."""
+        return generated(f"attention_end_{self.name}", 1, _nothing)
 
     def _register_of_bytes(self, e: Emitter, value: Any) -> Any:
         """A register of [L][4] bytes in the order of `Multiply.pack`."""
@@ -134,7 +157,7 @@ class Products:
                 (target,) = carried
                 first = builder.mul(index, I64(lanes))
                 rows = [
-                    builder.add(source, builder.mul(_least(e, e.offset(first, i), last), stride))
+                    builder.add(source, builder.mul(least(e, e.offset(first, i), last), stride))
                     for i in range(lanes)
                 ]
 
@@ -174,7 +197,7 @@ class Products:
                 (target,) = carried
                 first = builder.mul(index, I64(taps))
                 rows = [
-                    builder.add(source, builder.mul(_least(e, e.offset(first, i), last), stride))
+                    builder.add(source, builder.mul(least(e, e.offset(first, i), last), stride))
                     for i in range(taps)
                 ]
 
@@ -284,7 +307,12 @@ class Products:
         return generated(f"attention_tile_{self.name}", 9, emit)
 
 
-def _least(e: Emitter, a: Any, b: Any) -> Any:
+def _nothing(e: Emitter, arguments: list[Any]) -> None:
+    pass
+
+
+def least(e: Emitter, a: Any, b: Any) -> Any:
+    """The lesser of two int64 values."""
     return e.builder.select(e.builder.icmp_signed("<", a, b), a, b)
 
 

@@ -30,6 +30,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 import numba
+from numba.core.base import _load_global_helpers
 
 from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
@@ -229,13 +230,16 @@ def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
 def _target_machine_options() -> dict[str, Any]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    # What numba defines for the code it generates, when it compiles for the first time; this
+    # process may never. One missing symbol leaves all those after it unresolved, without an error.
+    _load_global_helpers()
     return {"cpu": cpu_name(), "features": cpu_features(), "opt": 3, "jit": True}
 
 
 def _target_machine() -> llvm.TargetMachine:
-    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
-        **_target_machine_options()
-    )
+    options = _target_machine_options()  # first: it makes the targets known
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(**options)
 
 
 def _load(symbol: str, object_file: bytes) -> int:

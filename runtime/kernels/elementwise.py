@@ -199,7 +199,7 @@ _COMPARISONS = ("equal", "less", "less_equal", "greater", "greater_equal")
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every element-wise kernel; they are the same for all instruction sets."""
     unary = [
-        *((operation, "float32") for operation in scalar_functions.FLOAT_UNARY),
+        *product(scalar_functions.FLOAT_UNARY, FLOATS),
         *product([name for name in scalar_functions.INTEGER_UNARY if name != "not"], INTEGERS),
         ("not", "bool"),
     ]
@@ -208,7 +208,7 @@ def every_kernel(isa: Isa) -> list[Kernel]:
         *(("pow", a, b, a) for a, b in product(NUMBERS, NUMBERS)),
         *((operation, x, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
         *((operation, "bool", "bool", "bool") for operation in ("and", "or", "xor")),
-        ("prelu", "float32", "float32", "float32"),
+        *(("prelu", x, x, x) for x in FLOATS),
     ]
     return [
         *(unary_kernel(*member) for member in unary),

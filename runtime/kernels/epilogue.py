@@ -54,6 +54,7 @@ _OUTPUT_DTYPES = {
 _SCALARS = 16  # those after the channels' words; the rest keeps the blocks aligned to cache lines
 
 Clamp = Literal["real", "bytes", "none"]
+CLAMPS: tuple[Clamp, ...] = ("real", "bytes", "none")
 """Where a result is clamped: as a real number, as bytes after saturating packs, or nowhere (those
 saturate to 0 ... 255, which are the bounds)."""
 

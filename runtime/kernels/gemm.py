@@ -15,7 +15,7 @@ serve weights that the tiles do not take: those with a zero point, as int16 `w -
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,12 @@ import numpy as np
 from dialects.elements import bfloat16
 from runtime.kernels import interleave
 from runtime.kernels.abi import Call, Kernel, View, aligned, kernel
-from runtime.kernels.amx import amx_calls
+from runtime.kernels.amx import amx_calls, every_amx_kernel
 from runtime.kernels.epilogue import (
+    CLAMPS,
     Epilogue,
     EpilogueCode,
+    OutputKind,
     pack_epilogue,
     scalar_epilogue,
     u8_clamp,
@@ -46,7 +48,7 @@ from runtime.kernels.layout import channels_of
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
 from runtime.kernels.packing import pack_tiles
 from runtime.kernels.tile import Argument, PanelWord, Tile
-from runtime.kernels.tiling import Tiling, choose_tiling, depth_passes
+from runtime.kernels.tiling import HEIGHTS, Tiling, choose_tiling, depth_passes, widest_panel
 
 # What the walker reads, as the plain numbers that numba needs.
 _M, _TILES = int(Argument.M), int(Argument.TILES)
@@ -100,15 +102,17 @@ class Product:
     def element(self) -> ElementKind:
         return _ELEMENTS.get(self.weights.dtype, "u8")
 
-    @property
+    @cached_property
     def code(self) -> EpilogueCode:
         """The code of its epilogue: the cheapest clamp that is proved to give the same bits."""
         residual = self.residuals is not None
         if self.element != "u8":
             return EpilogueCode(self.epilogue.kind, "f32", residual)
         clamp = "real"
-        if self.epilogue.kind == "u8" and isinstance(self.weights, np.ndarray):
-            clamp = u8_clamp(self.epilogue, _reach(self.weights, self.bias))
+        if self.epilogue.kind == "u8":
+            clamp = u8_clamp(self.epilogue, None)
+            if clamp == "real" and isinstance(self.weights, np.ndarray):
+                clamp = u8_clamp(self.epilogue, _reach(self.weights, self.bias))
         return EpilogueCode(self.epilogue.kind, "i32", residual, clamp)
 
 
@@ -116,9 +120,9 @@ def product_calls(product: Product, isa: Isa) -> list[Call]:
     """The calls that compute a product with the kernels of one instruction set."""
     if not len(product.rows) or not product.weights.shape[2]:
         return []
-    if isa.includes(AMX) and (calls := amx_calls(product)) is not None:
-        return calls
     multiply = multiply_for(isa, product.element)
+    if isa.includes(AMX) and (calls := amx_calls(product, _tile_cycles(product))) is not None:
+        return calls
     if multiply is None or product.weights.dtype == np.int16:
         return _portable_calls(product)
     segments, k, _ = product.weights.shape
@@ -160,6 +164,14 @@ def _split_depth(product: Product, passes: int) -> list[Product]:
 # --- tiles ---
 
 
+def _tile_cycles(product: Product) -> float:
+    """About how long the best register tiles take: at 28 steps a cycle, results at 5."""
+    segments, k, n = product.weights.shape
+    columns = -(-n // 16) * 16
+    steps = segments * -(-k * product.weights.dtype.itemsize // 4)
+    return len(product.rows) * columns * (steps / 28 + 0.2) + 300
+
+
 def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
     segments, k, n = product.weights.shape
     m = len(product.rows)
@@ -195,7 +207,8 @@ def _tile_calls(product: Product, multiply: Multiply) -> list[Call]:
         Argument.TILES_PER_BLOCK: tiling.tiles_per_block,
     }
     arguments = tuple(row[word] for word in Argument)
-    return [*before, Call(walk_tiles, arguments, (table, *keep))]
+    work = m * n * segments * k / multiply.products_per_ns
+    return [*before, Call(walk_tiles, arguments, (table, *keep), work)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +225,10 @@ def _panels(
 ) -> _Panels:
     """The panels of `vectors` registers that cover the columns [first, end)."""
     columns = vectors * multiply.lanes
-    masked = vectors < tiling.widest or bool((end - first) % columns)
-    high = Tile(multiply, tiling.rows, vectors, masked, product.code)
-    low = replace(high, rows=len(product.rows) // tiling.tiles)
+    masked = vectors < widest_panel(multiply) or bool((end - first) % columns)
+    m = len(product.rows)
+    high = Tile(multiply, -(-m // tiling.tiles), vectors, masked, product.code)
+    low = replace(high, rows=m // tiling.tiles)
     order = interleave.order(multiply.lanes) if high.interleaved else None
     before: list[Call] = []
     if isinstance(product.weights, View):
@@ -283,6 +297,51 @@ def walk_tiles(row: int, thread: int, threads: int) -> None:
             top = high_stop * low_rows + min(high_stop, high_tiles)
             call_tile(argument(words, _LOW), row, words, top, stop - high_stop)
         first += stop - start
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel and tile function that a product may ask for."""
+    kernels = [walk_tiles, pack_panels_f32]
+    kinds: tuple[ElementKind, ...] = ("u8", "f32", "bf16", "f16")
+    for kind in kinds:
+        multiply = multiply_for(isa, kind)
+        for code in epilogue_codes(kind):
+            if code.clamp == "real":
+                kernels.append(portable_kernel(code, kind))
+            if multiply is not None:
+                kernels += [tile.function for tile in every_tile(multiply, code)]
+        if isa.includes(AMX):
+            kernels += every_amx_kernel(kind, epilogue_codes(kind))
+    return kernels
+
+
+def epilogue_codes(kind: ElementKind) -> list[EpilogueCode]:
+    """The epilogues that products of one element kind have."""
+    if kind == "u8":
+        return [
+            EpilogueCode("i32", "i32", False),
+            EpilogueCode("f32", "i32", False),
+            *(
+                EpilogueCode("u8", "i32", residual, clamp)
+                for residual in (False, True)
+                for clamp in CLAMPS
+            ),
+        ]
+    outputs: tuple[OutputKind, ...] = ("f32",) if kind == "f32" else ("f32", kind)
+    return [
+        EpilogueCode(output, "f32", residual) for output in outputs for residual in (False, True)
+    ]
+
+
+def every_tile(multiply: Multiply, code: EpilogueCode) -> list[Tile]:
+    """Every tile of one multiplication and epilogue; narrow ones are masked always."""
+    heights = HEIGHTS[multiply.isa, multiply.kind]
+    return [
+        Tile(multiply, rows, vectors, masked, code)
+        for vectors, of_width in enumerate(heights, 1)
+        for rows in of_width
+        for masked in ((True,) if vectors < len(heights) else (False, True))
+    ]
 
 
 # --- weights known at run time ---

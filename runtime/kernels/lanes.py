@@ -9,6 +9,7 @@ leaves as it is.  16-bit floats are widened first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from runtime.kernels.strided import device
 
 LANES = 16
 _F32 = ir.FloatType()
+_I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_F32, LANES)
 _ZERO = np.float32(0)
@@ -142,7 +144,7 @@ def _whole_steps(combine: Any, term: Any, dtype: str) -> Any:
             start.align = 4
             constant = ir.Constant(_VECTOR, ir.Undefined)
             for lane in range(LANES):
-                constant = builder.insert_element(constant, c, ir.IntType(32)(lane))
+                constant = builder.insert_element(constant, c, _I32(lane))
             entry = builder.block
             loop = builder.append_basic_block("lanes.loop")
             body = builder.append_basic_block("lanes.body")
@@ -168,35 +170,95 @@ def _whole_steps(combine: Any, term: Any, dtype: str) -> Any:
     return run
 
 
+def _combined(combine: Any) -> Any:
+    """Intrinsic (lanes): the 16 lanes combined: j with j + 8, then j + 4, j + 2, j + 1."""
+
+    @intrinsic
+    def finish(typingctx: Any, lanes: Any) -> Any:
+        signature = types.float32(lanes)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.bitcast(arguments[0], _VECTOR.as_pointer())
+            vector = builder.load(place)
+            vector.align = 4
+            width = LANES // 2
+            while width > 0:
+                low, high = (
+                    ir.Constant(ir.VectorType(_I32, width), [first + j for j in range(width)])
+                    for first in (0, width)
+                )
+                halves = [builder.shuffle_vector(vector, vector, part) for part in (low, high)]
+                vector = _VECTOR_COMBINE[combine](builder, *halves)
+                width //= 2
+            return builder.extract_element(vector, _I32(0))
+
+        return signature, generate
+
+    return finish
+
+
+@dataclass(frozen=True)
+class LaneFold:
+    """A reduction in three parts, for rows that come piece by piece.
+
+    `start(lanes)` sets 16 float32 to the neutral element; `steps(x, stride, n, lanes, c)` combines
+    `term(x[i * stride], c)` into them, every n but the last a multiple of 16; `finish(lanes)` is
+    the result.
+    """
+
+    start: Any
+    steps: Any
+    finish: Any
+
+    @staticmethod
+    def of(combine: Any, term: Any, neutral: np.float32, dtype: str = "float32") -> LaneFold:
+        """The reduction of elements of a float type (16-bit ones as their bits)."""
+        whole_steps = _whole_steps(combine, term, dtype)
+        vectors = has_vectors(dtype)
+        _, load, _ = element_access(dtype)
+
+        @device
+        def start(lanes: Any) -> None:
+            for j in range(LANES):
+                lanes[j] = neutral
+
+        @device
+        def steps(x: Any, stride: int, n: int, lanes: Any, c: Any) -> None:
+            whole = n // LANES * LANES
+            if vectors and stride == 1:
+                whole_steps(x, whole, lanes, c)
+            else:
+                for i in range(0, whole, LANES):
+                    for j in range(LANES):
+                        lanes[j] = combine(lanes[j], term(load(x[(i + j) * stride]), c))
+            for i in range(whole, n):
+                lanes[i - whole] = combine(lanes[i - whole], term(load(x[i * stride]), c))
+
+        return LaneFold(start, steps, _combined(combine))
+
+
+FOLDS: dict[str, LaneFold] = {
+    "add": LaneFold.of(add, itself, _ZERO),
+    "max": LaneFold.of(larger, itself, -_INFINITY),
+    "min": LaneFold.of(smaller, itself, _INFINITY),
+}
+"""The folds of `kernel.fold`; their `c` has no meaning."""
+
+
 @cache
 def lane_reduction(combine: Any, term: Any, neutral: np.float32, dtype: str = "float32") -> Any:
     """A function (x, stride, n, c) -> f32: `term(x[i * stride], c)` combined over n elements of a
     float type (16-bit ones as their bits)."""
-    whole_steps = _whole_steps(combine, term, dtype)
-    vectors = has_vectors(dtype)
-    _, load, _ = element_access(dtype)
+    fold = LaneFold.of(combine, term, neutral, dtype)
+    start, steps, finish = fold.start, fold.steps, fold.finish
     place = scratch(types.float32, LANES)
 
     @device
     def reduce(x: Any, stride: int, n: int, c: Any) -> Any:
         lanes = place()
-        for j in range(LANES):
-            lanes[j] = neutral
-        whole = n // LANES * LANES
-        if vectors and stride == 1:
-            whole_steps(x, whole, lanes, c)
-        else:
-            for i in range(0, whole, LANES):
-                for j in range(LANES):
-                    lanes[j] = combine(lanes[j], term(load(x[(i + j) * stride]), c))
-        for i in range(whole, n):
-            lanes[i - whole] = combine(lanes[i - whole], term(load(x[i * stride]), c))
-        width = LANES // 2
-        while width > 0:
-            for j in range(width):
-                lanes[j] = combine(lanes[j], lanes[j + width])
-            width //= 2
-        return lanes[0]
+        start(lanes)
+        steps(x, stride, n, lanes, c)
+        return finish(lanes)
 
     return reduce
 

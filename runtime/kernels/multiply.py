@@ -59,6 +59,12 @@ class Multiply(ABC):
         """Size of an activation."""
         return {"u8": 1, "bf16": 2, "f16": 2, "f32": 4}[self.kind]
 
+    @property
+    def products_per_ns(self) -> float:
+        """About how many products a thread computes per nanosecond."""
+        taps = STEP_BYTES // self.element_bytes
+        return 3.0 * self.lanes * taps
+
     def zero(self, e: Emitter) -> Any:
         return Vector(self.accumulator, self.lanes)([0] * self.lanes)
 

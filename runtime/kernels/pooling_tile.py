@@ -21,7 +21,7 @@ from runtime.kernels.abi import Kernel, View
 from runtime.kernels.half import FLOATS, HALF_KINDS, STORED, has_vectors
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.strided import device
-from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, HalfKind, Vector, generated
 
 Kind = Literal["max", "average"]
 
@@ -59,7 +59,8 @@ class _Maximum:
     """The largest element; NaN wins."""
 
     def __init__(self, dtype: str, lanes: int):
-        self.dtype, self.half = dtype, HALF_KINDS.get(dtype)
+        self.dtype = dtype
+        self.half: HalfKind | None = HALF_KINDS.get(dtype)
         self.floats = dtype in FLOATS
         self.kind = Vector(F32 if self.floats else I8, lanes)
         lowest = -np.inf if self.floats else int(np.iinfo(dtype).min)
@@ -90,7 +91,8 @@ class _Average:
     """The sum divided by the number of elements (floats), or requantized (u8)."""
 
     def __init__(self, dtype: str, lanes: int):
-        self.lanes, self.half = lanes, HALF_KINDS.get(dtype)
+        self.lanes = lanes
+        self.half: HalfKind | None = HALF_KINDS.get(dtype)
         self.quantized = dtype == "uint8"
         self.kind = Vector(I8 if self.quantized else F32, lanes)
         self.sum = Vector(I32 if self.quantized else F32, lanes)

@@ -332,9 +332,9 @@ def every_kernel(isa: Isa) -> list[Kernel]:
     totals: tuple[Operation, ...] = ("sum", "mean", "prod")
     return [
         *(
-            make(operation)
+            make(*member)
             for make in (reduce_rows_kernel, reduce_columns_kernel)
-            for operation in (*extremes, *totals)
+            for member in product((*extremes, *totals), FLOATS)
         ),
         *(reduce_integers_kernel(*member) for member in product(extremes, (*INTEGERS, "bool"))),
         *(reduce_integers_kernel(*member) for member in product(totals, INTEGERS)),

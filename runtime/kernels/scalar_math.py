@@ -21,6 +21,7 @@ from numba.core import types
 from runtime.kernels.intrinsics import bits_to_f32, f32_to_bits, intrinsic
 from runtime.kernels.strided import device
 from runtime.reference.elementary import (
+    EXP_HALF_BITS,
     EXP_LN2_HI,
     EXP_LN2_LO,
     EXP_LOG2E,
@@ -32,7 +33,6 @@ from runtime.reference.elementary import (
 
 _F = np.float32
 _C0, _C1, _C2, _C3, _C4, _C5 = EXP_POLYNOMIAL
-_ROUND_BITS = int(EXP_ROUND.view(np.int32))
 _ONE, _HALF, _TWO, _ZERO = _F(1), _F(0.5), _F(2), _F(0)
 _NAN, _INFINITY = _F(np.nan), _F(np.inf)
 
@@ -53,12 +53,6 @@ def select(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
 
 
 @device
-def _power_of_two(exponent: Any) -> Any:
-    """2^exponent of an int32 from -126 to 127."""
-    return bits_to_f32(np.int32(np.int32(exponent + np.int32(127)) << np.int32(23)))
-
-
-@device
 def _exp_tail(r: Any) -> Any:
     """r + r^2 * p(r), which is exp(r) - 1 for |r| <= ln(2)/2."""
     p = ((((_C0 * r + _C1) * r + _C2) * r + _C3) * r + _C4) * r + _C5
@@ -74,9 +68,8 @@ def exp(x: Any) -> Any:
     k = t - EXP_ROUND
     r = (x - k * EXP_LN2_HI) - k * EXP_LN2_LO
     y = _exp_tail(r) + _ONE
-    exponent = np.int32(f32_to_bits(t) - np.int32(_ROUND_BITS))
-    half = np.int32(exponent >> np.int32(1))
-    return y * _power_of_two(half) * _power_of_two(np.int32(exponent - half))
+    power = bits_to_f32(np.int32(np.int32(f32_to_bits(t) << np.int32(23)) + EXP_HALF_BITS))
+    return (y + y) * power
 
 
 _SMALL = _F(0.34)  # below ln(2)/2, where `_exp_tail` holds

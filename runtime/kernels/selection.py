@@ -19,7 +19,7 @@ import numpy as np
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View
-from runtime.kernels.element_types import NUMBERS
+from runtime.kernels.element_types import INTEGERS
 from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import scratch
 from runtime.kernels.reduction import split_axes
@@ -167,8 +167,8 @@ def topk_calls(
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every selection; they are the same for all instruction sets."""
     operations: tuple[Literal["argmax", "argmin"], ...] = ("argmax", "argmin")
-    either = (False, True)
+    either, elements = (False, True), ("float32", *INTEGERS)
     return [
-        *(arg_kernel(*member) for member in product(operations, either, NUMBERS)),
-        *(topk_kernel(*member) for member in product(either, NUMBERS)),
+        *(arg_kernel(*member) for member in product(operations, either, elements)),
+        *(topk_kernel(*member) for member in product(either, elements)),
     ]

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
-from runtime.kernels.lanes import lane_max, lane_sum
+from runtime.kernels.lanes import LANES, lane_max, lane_sum
 from runtime.kernels.scalar_math import exp
 from runtime.kernels.strided import (
+    address,
     advance,
     argument,
     device,
@@ -25,6 +26,9 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.kernels.vector_ir import F32, I64, Emitter, Vector, generated
+from runtime.kernels.vector_math import across, splat
+from runtime.kernels.vector_math import exp as exp_vector
 
 _SIZE, _X, _Y = range(parameters_at(2), parameters_at(2) + 3)
 
@@ -40,6 +44,56 @@ def _exp_shifted(x: Any, sx: int, y: Any, sy: int, n: int, shift: Any) -> None:
             y[k * sy] = exp(x[k * sx] - shift)
 
 
+def _emit_row(e: Emitter, arguments: list[Any]) -> None:
+    x, y, size = arguments
+    builder = e.builder
+    floats = Vector(F32, LANES)
+    whole, rest = builder.sdiv(size, I64(LANES)), builder.srem(size, I64(LANES))
+    has_rest = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
+    inside = e.first_lanes(rest, LANES)
+
+    def load(start: Any, chunk: Any) -> Any:
+        return e.load(builder.add(start, builder.mul(chunk, I64(4 * LANES))), floats)
+
+    def store(value: Any, chunk: Any, mask: Any) -> None:
+        e.store(value, builder.add(y, builder.mul(chunk, I64(4 * LANES))), mask)
+
+    def for_all(first: Any, step: Any) -> Any:
+        """`step(chunk, carried, mask)` over the row; the mask is that of what is left over."""
+        state = e.loop(whole, [first], lambda chunk, now: [step(chunk, now[0], None)])
+        return e.loop(has_rest, state, lambda _, now: [step(whole, now[0], inside)])[0]
+
+    def wins(a: Any, b: Any) -> Any:
+        bigger = builder.fcmp_ordered(">", b, a)
+        return builder.select(builder.or_(bigger, builder.fcmp_unordered("uno", b, b)), b, a)
+
+    def keep(value: Any, other: Any, mask: Any) -> Any:
+        return value if mask is None else builder.select(mask, value, other)
+
+    nothing = splat(-np.inf, LANES)
+    largest = for_all(
+        nothing, lambda chunk, now, mask: wins(now, keep(load(x, chunk), nothing, mask))
+    )
+    shift = e.splat(across(e, largest, wins), LANES)
+
+    def weigh(chunk: Any, total: Any, mask: Any) -> Any:
+        weight = exp_vector(e, builder.fsub(load(x, chunk), shift), LANES)
+        store(weight, chunk, mask)
+        return builder.fadd(total, keep(weight, splat(0.0, LANES), mask))
+
+    total = e.splat(across(e, for_all(splat(0.0, LANES), weigh), builder.fadd), LANES)
+
+    def divide(chunk: Any, none: Any, mask: Any) -> Any:
+        store(builder.fdiv(load(y, chunk), total), chunk, mask)
+        return none
+
+    for_all(I64(0), divide)
+
+
+_softmax_row = generated("softmax_row", 3, _emit_row)
+"""(x, y, size): softmax of adjacent elements; `y` may be `x`."""
+
+
 @cache
 def softmax_kernel() -> Kernel:
     """softmax; the exponentials are kept in y."""
@@ -49,12 +103,11 @@ def softmax_kernel() -> Kernel:
         size, xs, ys = argument(row, _SIZE), argument(row, _X), argument(row, _Y)
         for i in range(n):
             source, result = advance(x, i * sx), advance(y, i * sy)
-            _exp_shifted(source, xs, result, ys, size, lane_max(source, xs, size))
-            total = lane_sum(result, ys, size)
-            if ys == 1:
-                for k in range(size):
-                    result[k] = result[k] / total
+            if xs == 1 and ys == 1:
+                _softmax_row((address(source), address(result), size))
             else:
+                _exp_shifted(source, xs, result, ys, size, lane_max(source, xs, size))
+                total = lane_sum(result, ys, size)
                 for k in range(size):
                     result[k * ys] = result[k * ys] / total
 

@@ -17,8 +17,8 @@ from dialects.elements import dtype_of
 from dialects.errors import OctetError
 from dialects.kernel.join import JoinOp, join_of
 from dialects.kernel.layout import BufferAttr
+from dialects.kernel.loops import Launch
 from dialects.kernel.ops import (
-    CallOp,
     ConstantOp,
     ViewOp,
     buffer_element,
@@ -75,7 +75,7 @@ def buffers_of(function: FuncOp) -> tuple[list[SSAValue], list[Buffer]]:
             if isinstance(storage.owner, ConstantOp):
                 continue
             lives[storage].last = len(ops) + 1 if isinstance(op, ReturnOp) else step
-        if isinstance(op, CallOp):
+        if isinstance(op, Launch):
             for result in op.results:
                 lives.setdefault(storage_of(result), _Life(step, step)).last = step
     values = list(lives)
@@ -90,7 +90,7 @@ def _describe(value: SSAValue) -> str:
     if isinstance(value, BlockArgument):
         return f"of input {value.index}"
     owner = value.owner
-    return f"of {owner.source_name}" if isinstance(owner, CallOp | JoinOp) else "of a view"
+    return f"of {owner.source_name}" if isinstance(owner, Launch | JoinOp) else "of a view"
 
 
 def plan_memory(module: ModuleOp) -> int:
@@ -141,7 +141,7 @@ def resize_program(module: ModuleOp, shapes: Mapping[str, Shape]) -> None:
     for op in block.ops:
         if isinstance(op, ConstantOp | ReturnOp):
             continue
-        if not isinstance(op, CallOp | ViewOp | JoinOp):
+        if not isinstance(op, Launch | ViewOp | JoinOp):
             raise OctetError(f"{op.name} is not lowered; run the kernel stage")
         for result, shape in zip(op.results, _infer(op), strict=True):
             retype(result, shape, layout_of(result).placed_at(None))
@@ -157,7 +157,7 @@ def assign_windows(join: JoinOp) -> None:
         retype(value, buffer_shape(value), layout)
 
 
-def _infer(op: CallOp | ViewOp | JoinOp) -> Sequence[Shape]:
+def _infer(op: Launch | ViewOp | JoinOp) -> Sequence[Shape]:
     shapes = [buffer_shape(operand) for operand in op.operands]
     try:
         return op.infer_shapes(shapes)
@@ -173,7 +173,7 @@ def _all_buffers(function: FuncOp) -> list[SSAValue]:
     results = [
         result
         for op in block.ops
-        if isinstance(op, CallOp | ViewOp | JoinOp)
+        if isinstance(op, Launch | ViewOp | JoinOp)
         for result in op.results
         if not isinstance(storage_of(result).owner, ConstantOp)
     ]

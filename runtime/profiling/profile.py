@@ -109,7 +109,7 @@ def _op_profile(
     work = macs or moved
     return OpProfile(
         layer=step.op.layer.data if step.op.layer is not None else "",
-        kernel=step.op.callee.data,
+        kernel=step.op.kernel_name,
         precision=precision,
         seconds=seconds,
         share=seconds / total if total else 0.0,

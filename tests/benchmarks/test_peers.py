@@ -113,7 +113,14 @@ def test_a_prepared_file_that_was_interrupted_is_written_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--threads", "100000"], ["--rounds", "0"], ["--models", "resnet51"]]
+    "arguments",
+    [
+        ["--threads", "100000"],
+        ["--rounds", "0"],
+        ["--models", "resnet51"],
+        ["--isa", "sse9"],
+        ["--output", "no/such/folder/results.json"],
+    ],
 )
 def test_impossible_arguments_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:

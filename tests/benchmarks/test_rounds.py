@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rounds import MOST_CALLS, median_estimate, ratio_estimate, time_rounds
+from rounds import MOST_CALLS, STATISTICS, median_estimate, ratio_estimate, time_rounds
 
 seconds = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30)
 
@@ -15,7 +17,9 @@ seconds = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30)
 def test_an_interval_holds_the_median_and_lies_within_the_values(values: list[float]) -> None:
     estimate = median_estimate(values)
     assert estimate.value == pytest.approx(np.median(values))
-    assert min(values) <= estimate.low <= estimate.value <= estimate.high <= max(values)
+    rounding = 1 + 1e-12
+    ordered = [min(values), estimate.low, estimate.value, estimate.high, max(values)]
+    assert all(a <= b * rounding for a, b in itertools.pairwise(ordered))
 
 
 def test_drift_that_both_share_cancels_in_the_ratio() -> None:
@@ -65,3 +69,12 @@ def test_every_candidate_runs_in_every_round() -> None:
     assert len(started) == 3
     assert {name: len(found) for name, found in times.items()} == {"a": 3, "b": 3}
     assert all(3 * 4 + 2 <= count <= 3 * (MOST_CALLS + 1) + 2 for count in calls.values())
+
+
+def test_the_minimum_is_asked_for() -> None:
+    assert {name: float(figure(np.array([3, 1, 8]))) for name, figure in STATISTICS.items()} == {
+        "median": 3,
+        "minimum": 1,
+    }
+    with pytest.raises(KeyError):
+        time_rounds({}, rounds=1, seconds=1, statistic="mean")

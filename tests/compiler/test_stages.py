@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_emit_writes_the_stages_beside_the_output(model: Path, data: Path, tmp_p
     }
     compiled(tmp_path / "a.place.mlir", "-o", tmp_path / "b.octet")
     assert (tmp_path / "b.octet").read_bytes() == (tmp_path / "a.octet").read_bytes()
+
+
+def test_emit_numba_is_the_source_of_the_loops(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Valid Python, the same every time, beside the output or alone on stdout."""
+    compiled(model, "--calibration-data", data, "--emit=numba", "-o", tmp_path / "a.octet")
+    text = (tmp_path / "a.numba.py").read_text()
+    ast.parse(text)
+    compiled(model, "--calibration-data", data, "--emit=numba", "-o", "-")
+    assert capsys.readouterr().out == text
 
 
 def test_ir_on_stdout(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def middle(params: QuantParams) -> int:
     return 128 if params.dtype == np.uint8 else 0
 
 
-def score_multiplier(q_scale: np.ndarray, k_scale: np.ndarray, scale: float) -> np.float32:
+def score_multiplier(q_scale: np.float32, k_scale: np.float32, scale: float) -> np.float32:
     """float32(sq * sk) * scale: what a step of q @ k^T is worth."""
     return _F32(q_scale) * _F32(k_scale) * _F32(scale)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dialects.elements import bfloat16
 from runtime.executor import run_calls
 from runtime.kernels.abi import View, aligned
 from runtime.kernels.amx_layout import strips_gathered, strips_in_place
 from runtime.kernels.amx_tile import tile_configuration
+from runtime.kernels.amx_walk import StripArgument, walk_strips
 from runtime.kernels.epilogue import Epilogue
+from runtime.kernels.gemm import every_kernel
 from runtime.kernels.isa import AMX, host_isas, tile_registers_permitted
 from runtime.kernels.matmul import matmul_calls
 from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
@@ -21,11 +27,30 @@ from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
 F32 = np.float32
 FIXED = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
+
+@contextmanager
+def always_amx(gathered: bool) -> Iterator[None]:
+    """AMX even for products that are faster without; gathered even if rows could stay in place."""
+    with ExitStack() as stack:
+        stack.enter_context(patch("runtime.kernels.gemm._tile_cycles", return_value=np.inf))
+        if gathered:
+            stack.enter_context(patch("runtime.kernels.amx._in_place", return_value=None))
+        yield
+
+
 needs_amx = pytest.mark.skipif(AMX not in host_isas(), reason="this CPU has no AMX")
 
 
 def check_product(
-    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+    m: int,
+    k: int,
+    n: int,
+    seed: int,
+    kind: Any,
+    residual: bool,
+    saturating: bool,
+    gathered: bool,
+    threads: int,
 ) -> None:
     """A matrix product of random or extreme operands against numpy."""
     rng = np.random.default_rng(seed)
@@ -53,16 +78,17 @@ def check_product(
         epilogue = Epilogue("u8", scale, zy, 0, 255, float(rs), zr)
         expected = (np.rint(np.clip(f, -zy, 255 - zy)) + zy).astype(np.uint8)
     y = np.full((m, n + 3), 77, epilogue.dtype)
-    calls = matmul_calls(
-        View.of(a),
-        b,
-        bias,
-        View.of(y[:, :n]),
-        epilogue=epilogue,
-        isa=AMX,
-        a_zero_point=za,
-        residual=View.of(r) if residual and kind == "u8" else None,
-    )
+    with always_amx(gathered):
+        calls = matmul_calls(
+            View.of(a),
+            b,
+            bias,
+            View.of(y[:, :n]),
+            epilogue=epilogue,
+            isa=AMX,
+            a_zero_point=za,
+            residual=View.of(r) if residual and kind == "u8" else None,
+        )
     assert all("amx" in call.kernel.key for call in calls)
     run_calls(calls, threads)
     np.testing.assert_array_equal(y[:, :n], expected)
@@ -79,15 +105,24 @@ def check_product(
     kind=st.sampled_from(["u8", "u8", "f32", "i32"]),
     residual=st.booleans(),
     saturating=st.booleans(),
+    gathered=st.booleans(),
     threads=st.integers(1, 2),
 )
-@example(1, 64, 640, 0, "u8", False, False, 3)
-@example(200, 64, 16, 0, "u8", True, False, 2)
-@example(600, 200, 16, 0, "u8", False, False, 2)
+@example(1, 64, 640, 0, "u8", False, False, False, 3)
+@example(200, 64, 16, 0, "u8", True, False, False, 2)
+@example(600, 200, 16, 0, "u8", False, False, True, 2)
 def test_products(
-    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, saturating: bool, threads: int
+    m: int,
+    k: int,
+    n: int,
+    seed: int,
+    kind: Any,
+    residual: bool,
+    saturating: bool,
+    gathered: bool,
+    threads: int,
 ) -> None:
-    check_product(m, k, n, seed, kind, residual, saturating, threads)
+    check_product(m, k, n, seed, kind, residual, saturating, gathered, threads)
 
 
 @needs_amx
@@ -103,6 +138,7 @@ def test_products(
     output=st.tuples(st.integers(1, 9), st.integers(1, 20)),
     residual=st.booleans(),
     extra=st.sampled_from([0, 0, 6, 128]),
+    gathered=st.booleans(),
     seed=st.integers(0, 1000),
 )
 def test_convolutions(
@@ -116,10 +152,77 @@ def test_convolutions(
     output: tuple[int, int],
     residual: bool,
     extra: int,
+    gathered: bool,
     seed: int,
 ) -> None:
     shape = Shape(2, groups, channels, out, kernel, strides, dilations, pads, output, extra, seed)
-    check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
+    with always_amx(gathered):
+        check_integer(shape, AMX, "u8", residual, threads=1 + seed % 2)
+
+
+@needs_amx
+@FIXED
+@given(
+    m=st.integers(1, 70),
+    k=st.integers(1, 150) | st.sampled_from([32, 64, 96]),
+    n=st.integers(1, 130),
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(["f32", "bf16"]),
+    residual=st.booleans(),
+    gathered=st.booleans(),
+)
+def test_bfloat16_products(
+    m: int, k: int, n: int, seed: int, kind: Any, residual: bool, gathered: bool
+) -> None:
+    """Small integers: all sums are exact, in any order.  What surrounds the rows are NaNs."""
+    rng = np.random.default_rng(seed)
+    memory = aligned(np.full((m + 2, k + 32), np.nan, bfloat16))
+    a = memory[1:-1, :k]
+    a[...] = rng.integers(-9, 10, (m, k))
+    b = rng.integers(-9, 10, (k, n)).astype(bfloat16)
+    bias = rng.integers(-99, 100, n).astype(F32)
+    dtype = F32 if kind == "f32" else bfloat16
+    r = rng.integers(-99, 100, (m, n)).astype(dtype)
+    exact = a.astype(F32) @ b.astype(F32) + bias
+    if residual:
+        exact = exact + r.astype(F32)
+    expected = np.clip(exact, F32(-700), F32(900)).astype(dtype)
+    y = np.full((m, n + 3), 77, dtype)
+    with always_amx(gathered):
+        calls = matmul_calls(
+            View.of(a),
+            b,
+            bias,
+            View.of(y[:, :n]),
+            epilogue=Epilogue(kind, lo=-700.0, hi=900.0),
+            isa=AMX,
+            residual=View.of(r) if residual else None,
+        )
+    assert all("amx" in call.kernel.key for call in calls)
+    run_calls(calls)
+    np.testing.assert_array_equal(y[:, :n].astype(F32), expected.astype(F32))
+    np.testing.assert_array_equal(y[:, n:].astype(F32), 77)
+
+
+@needs_amx
+def test_every_kernel_that_products_ask_for_is_listed() -> None:
+    listed = {kernel for kernel in every_kernel(AMX) if "amx" in kernel.key}
+    assert walk_strips in listed
+    addresses = {kernel.address for kernel in listed}
+    rng = np.random.default_rng(0)
+    for n in (5, 64, 200):
+        for element, kinds in ((np.int8, ("u8", "f32", "i32")), (bfloat16, ("f32", "bf16"))):
+            a = np.zeros((40, 70), np.uint8 if element is np.int8 else element)
+            b = rng.integers(-9, 10, (70, n)).astype(element)
+            for kind in kinds:
+                epilogue = Epilogue(kind, np.ones(n, F32), lo=1.0)
+                y = np.zeros((40, n), epilogue.dtype)
+                with always_amx(gathered=False):
+                    calls = matmul_calls(
+                        View.of(a), b, None, View.of(y), epilogue=epilogue, isa=AMX
+                    )
+                assert {call.kernel for call in calls} == {walk_strips}
+                assert {call.arguments[StripArgument.FUNCTION - 1] for call in calls} <= addresses
 
 
 offsets = st.builds(
