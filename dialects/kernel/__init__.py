@@ -3,8 +3,8 @@
 layout.py       how a buffer lies in memory
 signatures.py   what can be called
 ops.py          constants, calls, views
-loops.py        loops whose body is written out
 join.py         buffers that others are windows of
+loops.py        loops whose body is written out
 """
 
 from __future__ import annotations
