@@ -244,7 +244,7 @@ def mean_multiplier(qx: Quantization, qy: Quantization, counts: np.ndarray) -> n
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every pooling kernel; they are the same for all instruction sets."""
     members: list[tuple[Kind, str]] = [
-        *(("max", dtype) for dtype in ("uint8", "int8", "float32")),
-        *(("average", dtype) for dtype in ("uint8", "float32")),
+        *(("max", dtype) for dtype in ("uint8", "int8", *FLOATS)),
+        *(("average", dtype) for dtype in ("uint8", *FLOATS)),
     ]
     return [make(*member) for make in (pool_kernel, pool_rows_kernel) for member in members]
