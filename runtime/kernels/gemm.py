@@ -363,7 +363,7 @@ def every_kernel(isa: Isa) -> list[Kernel]:
                 kernels += [tile.function for tile in every_tile(multiply, code)]
         if isa.includes(AMX):
             kernels += every_amx_kernel(kind, epilogue_codes(kind))
-    return kernels
+    return list(dict.fromkeys(kernels))
 
 
 def epilogue_codes(kind: ElementKind) -> list[EpilogueCode]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import compiler
 from compiler.cli import compile as compile_tool
+from dialects.kernel.ops import CallOp
 from runtime.program import Program
 from tests.compiler.small_model import images, small_model
 from tests.compiler.test_light_models import (
@@ -24,6 +25,15 @@ from tests.compiler.test_light_models import (
 
 LEAST_SQNR = {"bf16": 35.0, "f16": 50.0}
 """In dB, against float32: measured are 38 to 58 and 58 to 77 on the nine networks."""
+
+
+def calls(program: Program) -> list[CallOp]:
+    """The kernel calls of a program, in order."""
+    return [op for op in program.module.walk() if isinstance(op, CallOp)]
+
+
+def precision_of(call: CallOp) -> str:
+    return "" if call.precision is None else str(call.precision.data)
 
 
 LARGE = ("light_bvlc_alexnet", "light_vgg19", "light_zfnet512")
@@ -48,8 +58,8 @@ def test_light_model(name: str, tmp_path: Path) -> None:
         actual = program.run({image: x})[output]
         assert actual.dtype == np.float32
         assert sqnr(expected, actual) > least, precision
-        computed = [step for step in program.profile({image: x}, 1) if step.kernel == "conv"]
-        assert {step.precision for step in computed} == {precision}
+        computed = [step for step in calls(program) if step.callee.data == "conv"]
+        assert {precision_of(step) for step in computed} == {precision}
 
 
 def encoder() -> onnx.ModelProto:
@@ -115,8 +125,8 @@ def test_encoder(precision: str, least: float, tmp_path: Path) -> None:
     expected = compiler.compile(path, precision="f32").run(feeds)["norm2"]
     program = compiler.compile(path, precision=precision)
     assert sqnr(expected, program.run(feeds)["norm2"]) > least
-    products = [step for step in program.profile(feeds, 1) if step.kernel == "matmul"]
-    assert {step.precision for step in products} == {precision}
+    products = [step for step in calls(program) if step.callee.data == "matmul"]
+    assert {precision_of(step) for step in products} == {precision}
 
 
 @pytest.fixture
@@ -152,5 +162,5 @@ def test_three_precisions_in_one_program(small: Path) -> None:
     program = compiler.compile(small, {"image": x}, bf16=("name:body",), exclude=("name:head",))
     expected = compiler.compile(small, precision="f32").run({"image": x})["scores"]
     assert sqnr(expected, program.run({"image": x})["scores"]) > 25
-    steps = {step.layer: step.precision for step in program.profile({"image": x}, 1)}
+    steps = {step.source_name: precision_of(step) for step in calls(program)}
     assert (steps["stem"], steps["body"], steps["head"]) == ("int8", "bf16", "f32")
