@@ -131,6 +131,9 @@ class YieldOp(IRDLOperation):
         return cls(operands=[list(values)])
 
 
+MAX_RESULTS = 4
+"""Results of one loop."""
+
 SCALAR_OPS: tuple[type[Operation], ...] = (
     arith.ConstantOp, arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.DivfOp, arith.NegfOp,
     arith.MaximumfOp, arith.MinimumfOp, arith.CmpfOp, arith.SelectOp,
@@ -266,6 +269,8 @@ class LoopOp(IRDLOperation):
     def verify_(self) -> None:
         if not self.inputs or not self.buffers:
             raise VerifyException(f"{self.source_name}: {self.name} needs operands and results")
+        if len(self.buffers) > MAX_RESULTS:
+            raise VerifyException(f"{self.source_name}: {self.name} has over {MAX_RESULTS} results")
         for value in (*self.inputs, *self.buffers):
             layout_of(value).verify_for(buffer_shape(value))
         self._verify_arguments()

@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, Operation, Region, SSAValue
 from dialects.context import OctetContext
 from dialects.elements import boolean
 from dialects.errors import OctetError
-from dialects.kernel.loops import LoopOp, MapOp, ReduceOp, YieldOp
+from dialects.kernel.loops import MAX_RESULTS, LoopOp, MapOp, ReduceOp, YieldOp
 from dialects.kernel.ops import (
     CallOp,
     ConstantOp,
@@ -30,7 +30,6 @@ from passes.kernel.scalar_bodies import ELEMENT_BODIES, ROW_BODIES, BodyBuilder
 
 MAX_BUFFERS = 12
 """A loop over more operands and results than this runs out of address registers."""
-MAX_RESULTS = 4
 
 ALONE = frozenset({"softmax", "gelu", "silu", "sigmoid", "tanh", "erf", "exp", "elu"})
 """Calls whose loop is faster than their hand-written kernel (benchmarks/loops.py shows it): long

@@ -30,10 +30,6 @@ from runtime.kernels.strided import parameters_at
 Advance = Literal["contiguous", "uniform", "strided"]
 """How a buffer advances along the inner loop: by one element, not at all, by any stride."""
 
-MAX_BUFFERS = 12
-"""More operands and results than this are not fused: their pointers outnumber the registers."""
-MAX_RESULTS = 4
-
 TILE = 256
 """Elements of a row whose terms are computed before they are folded: 1 KB of the first cache."""
 

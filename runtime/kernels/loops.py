@@ -21,12 +21,12 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
-from dialects.kernel.loops import LoopOp, row_values
+from dialects.kernel.loops import MAX_RESULTS, LoopOp, row_values
 from runtime.kernels import scalar_math
 from runtime.kernels.abi import Call, Kernel, KernelFunction, View, f32_bits
 from runtime.kernels.intrinsics import POINTERS, f32_argument, intrinsic, rint
 from runtime.kernels.lanes import FOLDS, LANES, scratch
-from runtime.kernels.loop_source import MAX_RESULTS, TILE, Advance, Buffer, loop_source
+from runtime.kernels.loop_source import TILE, Advance, Buffer, loop_source
 from runtime.kernels.quantize_pixels import quantized
 from runtime.kernels.scalar_functions import binary_function
 from runtime.kernels.strided import (
