@@ -10,8 +10,8 @@ Heads are columns of q, k, v and y: nothing is transposed in memory, and no scor
 Bytes are multiplied exactly, with 32-bit sums, and equal `runtime.reference.integer.attention` in
 every bit; floats sum in another order than `runtime.reference.attention`, within 1e-5 of the
 greatest |v|. bfloat16 is multiplied and summed in float32; weights are rounded to bfloat16 before
-they multiply v, which adds at most 2^-9 of the greatest |v|, and so are results. Threads share the
-blocks; each has scratch memory of its own.
+they multiply v, which adds at most 2^-8.8 of the greatest |v|, and so are results. Threads share
+the blocks; each has scratch memory of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What attention does with rows of scores: softmax, and the scaling of what it weighed.
 
 Bytes: weights of 0 ... 255 and their integer sum, equal to `runtime.reference.integer.attention`
-in every bit. Floats: exponentials (`runtime.reference.elementary.exp_f32`) and their sum; the
-result is divided by the sum at the end, so it differs from the reference by roundings.
+in every bit. Floats: exponentials (`runtime.reference.elementary.exp_f32`; those that are rounded
+to bfloat16 by the bytes' cubic) and their sum; the result is divided by the sum at the end, so it
+differs from the reference by roundings.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from runtime.kernels.vector_math import across, bit_pattern, exp, larger, splat
 from runtime.reference.integer.attention import EXP2_255, LEAST_EXPONENT, LOG2E, LOWEST, ROUND
 
 _MANTISSA = 23
+
+_LEAST_BF16_EXPONENT = -120.0
+"""2^-120 weighs nothing, and is far from subnormal."""
 
 GROUP = 4
 """Registers of scores that become one register of bytes."""
@@ -100,9 +104,8 @@ def softmax_rows(products: Products) -> Any:
 
             def floats_of(chunk: Any, carried: list[Any]) -> list[Any]:
                 skip = builder.mul(chunk, I64(4 * lanes))
-                weight = exp(
-                    e, builder.fsub(e.load(builder.add(start, skip), floats), shift), lanes
-                )
+                below = builder.fsub(e.load(builder.add(start, skip), floats), shift)
+                weight = _weight(e, below, lanes) if size == 2 else exp(e, below, lanes)
                 place = builder.add(target, builder.mul(chunk, I64(size * lanes)))
                 e.store(e.narrow(weight, "bf16") if size == 2 else weight, place)
                 return [builder.fadd(carried[0], weight)]
@@ -202,9 +205,22 @@ def finish_rows(products: Products) -> Any:
 def _weight_bits(e: Emitter, x: Any, lanes: int) -> Any:
     """`runtime.reference.integer.attention.attention_weights` of s - max(s): the bits of ROUND
     plus the weight."""
+    least = splat(LEAST_EXPONENT, lanes)
+    x = larger(e, e.builder.fmul(x, splat(LOG2E, lanes)), least)
+    rounded = e.builder.fadd(_exp2_255(e, x, lanes), splat(ROUND, lanes))
+    return e.builder.bitcast(rounded, Vector(I32, lanes))
+
+
+def _weight(e: Emitter, x: Any, lanes: int) -> Any:
+    """255 * exp(x), x <= 0, within a relative error of 2^-13; NaN stays NaN."""
+    least = splat(_LEAST_BF16_EXPONENT, lanes)
+    return _exp2_255(e, larger(e, least, e.builder.fmul(x, splat(LOG2E, lanes))), lanes)
+
+
+def _exp2_255(e: Emitter, x: Any, lanes: int) -> Any:
+    """255 * 2^x by a cubic, for x whose results are normal numbers."""
     builder = e.builder
     integers, round_ = Vector(I32, lanes), splat(ROUND, lanes)
-    x = larger(e, builder.fmul(x, splat(LOG2E, lanes)), splat(LEAST_EXPONENT, lanes))
     t = builder.fadd(x, round_)
     f = builder.fsub(x, builder.fsub(t, round_))
     p = splat(EXP2_255[0], lanes)
@@ -212,8 +228,7 @@ def _weight_bits(e: Emitter, x: Any, lanes: int) -> Any:
         p = builder.fadd(builder.fmul(p, f), splat(coefficient, lanes))
     # The low bits of t are the exponent; those of ROUND vanish in the shift.
     exponent = builder.shl(builder.bitcast(t, integers), integers([_MANTISSA] * lanes))
-    p = builder.bitcast(builder.add(builder.bitcast(p, integers), exponent), Vector(F32, lanes))
-    return builder.bitcast(builder.fadd(p, round_), integers)
+    return builder.bitcast(builder.add(builder.bitcast(p, integers), exponent), Vector(F32, lanes))
 
 
 def _lowest_bytes(e: Emitter, parts: list[Any], lanes: int) -> Any:
