@@ -38,6 +38,7 @@ from runtime.kernels.amx_tile import (
     MULTIPLICATIONS,
     PAIR,
     ROW_WORDS,
+    ROWS_AHEAD,
     STRIP_TILES,
     STRIP_WORDS,
     TILE_BYTES,
@@ -123,10 +124,10 @@ def _tables(product: Product, strips: Strips, sums_row: int) -> tuple[np.ndarray
     """The table of strips and the list of rows, as the kernel reads them."""
     residuals = product.outputs if product.residuals is None else product.residuals
     tile, row = strips.rows.T
-    rows = np.empty((len(tile), ROW_WORDS), np.int64)
-    rows[:, 0] = (tile % STRIP_TILES * strips.height + row) * sums_row
-    rows[:, 1] = product.outputs
-    rows[:, 2] = residuals
+    rows = np.zeros((len(tile) + ROWS_AHEAD, ROW_WORDS), np.int64)
+    rows[: len(tile), 0] = (tile % STRIP_TILES * strips.height + row) * sums_row
+    rows[: len(tile), 1] = product.outputs
+    rows[: len(tile), 2] = residuals
     count = len(strips.tiles) // STRIP_TILES
     table = np.empty((count, STRIP_WORDS), np.int64)
     table[:, :STRIP_TILES] = strips.tiles.reshape(count, STRIP_TILES)
