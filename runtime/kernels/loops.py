@@ -24,6 +24,7 @@ from numba.core import types
 from dialects.kernel.loops import MAX_RESULTS, LoopOp, row_values
 from runtime.kernels import scalar_math
 from runtime.kernels.abi import Call, Kernel, KernelFunction, View, f32_bits
+from runtime.kernels.half import NARROW, WIDEN
 from runtime.kernels.intrinsics import POINTERS, f32_argument, intrinsic, rint
 from runtime.kernels.lanes import FOLDS, LANES, scratch
 from runtime.kernels.loop_source import TILE, Advance, Buffer, loop_source
@@ -144,7 +145,11 @@ NAMES: dict[str, Any] = {
     "rint": rint,
     **{name: getattr(scalar_math, name) for name in ("erf", "exp", "expm1", "log", "select")},
     "tanh": scalar_math.tanh,
-    **{f"{name}_pointer": POINTERS[name] for name in ("bool", "float32", "int8", "uint8")},
+    **{
+        f"{name}_pointer": POINTERS[name] for name in ("bool", "float32", "int8", "uint8", "uint16")
+    },
+    **{f"widen_{dtype}": function for dtype, function in WIDEN.items()},
+    **{f"narrow_{dtype}": function for dtype, function in NARROW.items()},
     **{f"start_{kind}": fold.start for kind, fold in FOLDS.items()},
     **{f"fold_{kind}": fold.steps for kind, fold in FOLDS.items()},
     **{f"finish_{kind}": fold.finish for kind, fold in FOLDS.items()},
