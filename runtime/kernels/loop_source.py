@@ -44,6 +44,8 @@ class Buffer:
     """numpy's name of the stored type."""
     quantized: bool
     advance: Advance
+    by_reciprocal: bool = False
+    """Whether a quantized result is divided by its scale by multiplications."""
 
 
 EXPRESSIONS: Mapping[type[Operation], str] = {
@@ -281,6 +283,9 @@ class _Generator:
                 out.line(f"low{number} = f32_argument(row, {word})")
                 out.line(f"high{number} = f32_argument(row, {word + 1})")
                 word += 2
+            if buffer.by_reciprocal:
+                out.line(f"reciprocal{number} = f32_argument(row, {word})")
+                word += 1
         for fold in range(len(self.folds)):
             out.line(f"tile{fold}, lanes{fold} = new_tile(), new_lanes()")
         for inner in self.op.ops():
@@ -389,7 +394,10 @@ class _Generator:
         buffer = self.buffers[number]
         at = f"{index} * d{number}" if index != "0" and buffer.advance == "strided" else index
         if buffer.quantized:
-            value = f"quantized({value}, scale{number}, low{number}, high{number}, zero{number})"
+            name, scale = "quantized", f"scale{number}"
+            if buffer.by_reciprocal:
+                name, scale = "quantized_by_reciprocal", f"scale{number}, reciprocal{number}"
+            value = f"{name}({value}, {scale}, low{number}, high{number}, zero{number})"
         elif buffer.dtype in STORED:
             value = f"narrow_{buffer.dtype}({value})"
         self.out.line(f"store{result}(p{number}, {at}, {value})")

@@ -28,6 +28,7 @@ from passes.kernel.lower_to_kernel import LowerToKernelPass
 from passes.kernel.plan_memory import PlanMemoryPass
 from runtime.program import Program
 from runtime.reference.evaluate import evaluate
+from tests.runtime.kernels.test_kernels_quantize_pixels import near_ties
 
 U8 = UniformQuantizedType(ui8, f32, [0.05], [110])
 S8 = UniformQuantizedType(i8, f32, [0.04], [-7])
@@ -328,3 +329,22 @@ def test_idempotent():
     text = str(once)
     FuseLoopsPass(min_elements=1).apply(b.ctx, once)
     assert str(once) == text
+
+
+@pytest.mark.parametrize("scale", [1e-30, 2.0**-60, 0.037, 3.0, 1e30])
+def test_quotients_near_ties(scale: float):
+    """Quantized without a division, but for extreme scales: the reference's bytes."""
+    element = UniformQuantizedType(ui8, f32, [scale], [110])
+    b = Builder((3, 5000))
+    negative = b.add(elementwise.NegOp.make(b.inputs[0]))
+    module = b.module(b.add(QuantizeCastOp(negative, TensorType(element, (3, 5000)))))
+    fused = lowered(b.ctx, module, fuse=True)
+    (loop,) = loops_of(fused)
+    x = near_ties(np.random.default_rng(3), (3, 5000), np.float32(scale))
+    x[0, :4] = np.nan, np.inf, -np.inf, -0.0
+    found = Program.from_module(fused, b.ctx.weights, {}).run({"arg0": x})
+    with np.errstate(all="ignore"):
+        expected = evaluate(module, {"arg0": x}, b.ctx.weights)
+    assert isinstance(loop, MapOp)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name].view(np.uint8), array.view(np.uint8))
