@@ -60,6 +60,12 @@ _BLOCK_BYTES = 256 * 1024
 """Activations and results per block of strips in place: what the second-level cache of a CPU with
 AMX holds beside the weights."""
 
+_MANY_WEIGHTS = 1024 * 1024
+"""Weights of so many bytes do not stay there: every block reads them from the third level."""
+
+_STREAMING_BYTES = 1024 * 1024
+"""Activations per block in that case: they stay, and fewer blocks read the weights."""
+
 _GIGAHERTZ = 2.0
 """Turns the estimate of cycles into one of nanoseconds, with some time for weights that are in no
 close cache."""
@@ -160,8 +166,11 @@ def _panels_call(
     if gathered:
         block = GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
-        row_bytes = activations.row_bytes + (end - first) * epilogue_code.output_size
-        block = max(1, _BLOCK_BYTES // (STRIP_TILES * strips.height * row_bytes))
+        fresh = activations.row_bytes
+        most, row_bytes = _BLOCK_BYTES, fresh + (end - first) * epilogue_code.output_size
+        if packed.nbytes > _MANY_WEIGHTS:
+            most, row_bytes = _STREAMING_BYTES, fresh  # results go by, as the weights do
+        block = max(1, most // (STRIP_TILES * strips.height * row_bytes))
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
