@@ -14,7 +14,9 @@ vectorized loop nest.
 
 The region has an argument per operand, then one per scalar. Operands broadcast as in numpy. The
 body computes in float32 (conditions in i1): a quantized operand is dequantized where it is loaded,
-a quantized result quantized where it is stored, both as `quant.dcast` and `quant.qcast` say. The
+a quantized result quantized where it is stored, both as `quant.dcast` and `quant.qcast` say; a
+16-bit float is widened where it is loaded and rounded where it is stored. `arith.truncf` followed
+by `arith.extf` rounds in between, as storing and loading again would. The
 numbers of one model (scales, bounds, epsilons) are scalars or stand in types, so that the region
 alone is the *structure*, which models and layers share.
 
@@ -64,7 +66,7 @@ from dialects.assembly import (
     print_plain_dictionary,
     to_attribute,
 )
-from dialects.elements import boolean
+from dialects.elements import HALVES, boolean
 from dialects.errors import OctetError
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, is_row_major, layout_of
 from dialects.nn.attributes import PrecisionAttr
@@ -136,7 +138,7 @@ MAX_RESULTS = 4
 
 SCALAR_OPS: tuple[type[Operation], ...] = (
     arith.ConstantOp, arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.DivfOp, arith.NegfOp,
-    arith.MaximumfOp, arith.MinimumfOp, arith.CmpfOp, arith.SelectOp,
+    arith.MaximumfOp, arith.MinimumfOp, arith.CmpfOp, arith.SelectOp, arith.TruncFOp, arith.ExtFOp,
     math.AbsFOp, math.CeilOp, math.ErfOp, math.ExpOp, math.ExpM1Op, math.FloorOp, math.LogOp,
     math.RoundEvenOp, math.SqrtOp, math.TanhOp,
 )  # fmt: skip
@@ -293,7 +295,7 @@ class LoopOp(IRDLOperation):
     def _scalar_type(self, value: SSAValue) -> Attribute:
         """What the body sees of an element of a buffer."""
         element = buffer_element(value)
-        if element == f32:
+        if element == f32 or element in HALVES:
             return f32
         if element == boolean:
             return i1
@@ -304,14 +306,18 @@ class LoopOp(IRDLOperation):
         ):
             return f32
         raise VerifyException(
-            f"{self.source_name}: {self.name} works on float32, booleans and 8-bit tensors of one "
-            f"scale, not on {element}"
+            f"{self.source_name}: {self.name} works on float32, bfloat16, float16, booleans and "
+            f"8-bit tensors of one scale, not on {element}"
         )
 
     def _verify_scalar_op(self, op: Operation) -> None:
         if not isinstance(op, SCALAR_OPS):
             raise VerifyException(f"{self.source_name}: {op.name} cannot stand in {self.name}")
-        if any(value.type not in (f32, i1) for value in (*op.operands, *op.results)):
+        halves = {arith.TruncFOp: op.results, arith.ExtFOp: op.operands}.get(type(op), ())
+        if any(value.type not in HALVES for value in halves):
+            raise VerifyException(f"{self.source_name}: {op.name} is to or from a 16-bit float")
+        others = (value for value in (*op.operands, *op.results) if value not in halves)
+        if any(value.type not in (f32, i1) for value in others):
             raise VerifyException(f"{self.source_name}: {op.name} should be of f32 or i1")
         if isinstance(op, arith.ConstantOp) and not isinstance(op.value, FloatAttr):
             raise VerifyException(f"{self.source_name}: a constant in {self.name} is a float")

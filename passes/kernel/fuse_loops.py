@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ArrayAttr, MemRefType, ModuleOp, StringAttr, f
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from dialects.context import OctetContext
-from dialects.elements import boolean
+from dialects.elements import HALVES, boolean
 from dialects.errors import OctetError
 from dialects.kernel.loops import MAX_RESULTS, LoopOp, MapOp, ReduceOp, YieldOp
 from dialects.kernel.ops import (
@@ -26,7 +26,7 @@ from dialects.program import body_of, main_function
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
 from passes.base import Numerics, OctetPass
-from passes.kernel.scalar_bodies import ELEMENT_BODIES, ROW_BODIES, BodyBuilder
+from passes.kernel.scalar_bodies import ELEMENT_BODIES, ROUND_NOTHING, ROW_BODIES, BodyBuilder
 
 MAX_BUFFERS = 12
 """A loop over more operands and results than this runs out of address registers."""
@@ -34,6 +34,8 @@ MAX_BUFFERS = 12
 ALONE = frozenset({"softmax", "gelu", "silu", "sigmoid", "tanh", "erf", "exp", "elu"})
 """Calls whose loop is faster than their hand-written kernel (benchmarks/loops.py shows it): long
 bodies, which profit most from the widest registers."""
+
+_FLOATS = (f32, *HALVES)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class FuseLoopsPass(OctetPass):
     A call that has nothing to fuse with keeps its kernel, unless `single-calls` is set, or the
     body is long (softmax, gelu, ..), where the loop is faster.
 
-    Each scalar op rounds as the kernel did whose part it was: results are the same to the bit.
+    Each scalar op rounds as the kernel did whose part it was, and what a kernel would have stored
+    in 16 bits is rounded to them before others use it: results are the same to the bit.
     """
 
     name = "fuse-loops"
@@ -166,6 +169,8 @@ class _Grouping:
         if len(op.results) != 1 or not all(map(_is_scalar_type, (*op.inputs, *op.results))):
             return None
         if name in ELEMENT_BODIES:
+            if name == "cast" and not _converts_floats(op):
+                return None
             if name != "quantize" and _is_quantized(op.results[0]):
                 return None
             group = _Group(buffer_shape(op.results[0]), None, [op])
@@ -282,7 +287,7 @@ def _is_one_number(value: SSAValue) -> bool:
     """A float constant of one element."""
     return (
         isinstance(value.owner, ConstantOp)
-        and buffer_element(value) == f32
+        and buffer_element(value) in _FLOATS
         and prod(buffer_shape(value)) == 1
     )
 
@@ -292,12 +297,16 @@ def _is_quantized(value: SSAValue) -> bool:
 
 
 def _is_scalar_type(value: SSAValue) -> bool:
-    """float32, a truth value, or the 8-bit result of a quantize."""
+    """A float of 16 or 32 bits, a truth value, or the 8-bit result of a quantize."""
     element = buffer_element(value)
     if isinstance(element, UniformQuantizedType):
         produced = isinstance(value.owner, CallOp) and value.owner.callee.data == "quantize"
         return produced and _is_per_tensor_byte(element)
-    return element in (f32, boolean)
+    return element in (*_FLOATS, boolean)
+
+
+def _converts_floats(op: CallOp) -> bool:
+    return all(buffer_element(value) in _FLOATS for value in (*op.inputs, *op.results))
 
 
 def _is_per_tensor_byte(element: Attribute) -> bool:
@@ -321,6 +330,18 @@ def _read_through(value: SSAValue) -> SSAValue:
     return value
 
 
+def _rounds(op: CallOp) -> bool:
+    """Storing the result changes it."""
+    element = buffer_element(op.results[0])
+    floats = [buffer_element(value) for value in op.inputs if buffer_element(value) != boolean]
+    exact = op.callee.data in ROUND_NOTHING and all(each == element for each in floats)
+    return element in HALVES and not exact
+
+
+def _is_used_in(group: _Group, value: SSAValue) -> bool:
+    return any(use.operation in group.members for use in value.uses)
+
+
 # --- the loop ------------------------------------------------------------------------------------
 
 
@@ -335,15 +356,19 @@ class _Builder:
         inputs = self._inputs()
         builder = BodyBuilder([i1 if buffer_element(v) == boolean else f32 for v in inputs])
         values: dict[SSAValue, SSAValue] = dict(zip(inputs, builder.block.args, strict=True))
+        stored: dict[SSAValue, SSAValue] = {}
         for op in group.members:
             bodies = ELEMENT_BODIES if op.callee.data in ELEMENT_BODIES else ROW_BODIES
             operands = {
                 name: self._operand(value, values, builder)
                 for name, value in zip(op.names, op.inputs, strict=True)
             }
-            values[op.results[0]] = bodies[op.callee.data](builder, operands, op.values())
+            result, value = op.results[0], bodies[op.callee.data](builder, operands, op.values())
+            stored[result] = values[result] = value
+            if _rounds(op) and _is_used_in(group, result):
+                values[result] = builder.rounded(value, buffer_element(result))
         results = _results_of(group)
-        builder.block.add_op(YieldOp.of(*(values[result] for result in results)))
+        builder.block.add_op(YieldOp.of(*(stored[result] for result in results)))
         types = [cast(MemRefType, result.type) for result in results]
         region = Region(builder.block)
         if group.axis is None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math as reals
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import FloatAttr, f32
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, f32
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from dialects.kernel.loops import FoldOp, LengthOp
@@ -35,7 +35,8 @@ class BodyBuilder:
         return self._known[key]
 
     def add(self, op: Operation) -> SSAValue:
-        key = (op.name, *op.operands, *op.properties.values())
+        types = (result.type for result in op.results)
+        key = (op.name, *op.operands, *op.properties.values(), *types)
         if key not in self._known:
             self.block.add_op(op)
             self._known[key] = op.results[0]
@@ -71,6 +72,11 @@ class BodyBuilder:
 
     def at_most(self, x: SSAValue, high: SSAValue) -> SSAValue:
         return self.select(self.compare("ogt", x, high), high, x)
+
+    def rounded(self, x: SSAValue, element: Attribute) -> SSAValue:
+        """x as storing it in a 16-bit float and loading it again would leave it."""
+        half = self.add(arith.TruncFOp(x, cast(AnyFloat, element)))
+        return self.add(arith.ExtFOp(half, f32))
 
     def unit(self, x: SSAValue) -> SSAValue:
         """x limited to [0, 1]."""
@@ -167,7 +173,7 @@ def _where(b: BodyBuilder, v: Mapping[str, SSAValue], o: Options) -> SSAValue:
 
 
 def _itself(b: BodyBuilder, v: Mapping[str, SSAValue], o: Options) -> SSAValue:
-    return v["x"]  # the result's type quantizes it
+    return v["x"]  # the result's type quantizes or rounds it
 
 
 ELEMENT_BODIES: Mapping[str, Body] = {
@@ -205,8 +211,12 @@ ELEMENT_BODIES: Mapping[str, Body] = {
     "greater_equal": _comparison("oge"),
     "where": _where,
     "quantize": _itself,
+    "cast": _itself,
 }
-"""Kernels that work element by element."""
+"""Kernels that work element by element; casts between floats only."""
+
+ROUND_NOTHING = frozenset({"relu", "neg", "abs", "floor", "ceil", "round", "min", "max", "where"})
+"""Kernels whose result is a 16-bit float where their operands are, before it is rounded."""
 
 
 def _softmax(b: BodyBuilder, v: Mapping[str, SSAValue], o: Options) -> SSAValue:

@@ -12,6 +12,7 @@ from dialects.elements import dtype_of
 from dialects.kernel.loops import LoopOp
 from dialects.kernel.ops import ConstantOp, buffer_element, buffer_shape, layout_of
 from dialects.program import body_of, main_function
+from runtime.emission.half_tables import half_table_calls, is_half_function
 from runtime.emission.site import Memory, quantization_of
 from runtime.kernels.abi import Call, View, contiguous_strides
 from runtime.kernels.loops import Operand, loop_calls, plan_loop
@@ -23,7 +24,10 @@ def emit_loop(op: LoopOp, memory: Memory) -> list[Call]:
     def operands(values: Iterable[SSAValue]) -> list[Operand]:
         return [Operand(memory.view(value), quantization_of(value)) for value in values]
 
-    return loop_calls(op, operands(op.inputs), operands(op.results))
+    inputs, results = operands(op.inputs), operands(op.results)
+    if is_half_function(op, inputs, results):
+        return half_table_calls(op, inputs[0].view, results[0].view)
+    return loop_calls(op, inputs, results)
 
 
 def loop_sources(module: ModuleOp) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
+from runtime.kernels.cast_pixels import cast_pixel_calls, casts_pixels
 from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
 from runtime.kernels.half import NARROW, STORED, WIDEN, f64_to_f32_odd, itself
 from runtime.kernels.intrinsics import f32_argument, rint
@@ -243,6 +244,8 @@ def cast_calls(x: View, y: View) -> list[Call]:
     """y = x in y's element type; bool, 8 to 64-bit integers, bfloat16, float16, 32 and 64."""
     if y.size == 0:
         return []
+    if casts_pixels(x, y):
+        return cast_pixel_calls(x, y)
     return [Call(cast_kernel(x.dtype.name, y.dtype.name), nest_arguments((x, y)))]
 
 

@@ -1,4 +1,4 @@
-"""y[i] = table[x[i]]: any function of one unsigned byte, as a table of 256 results.
+"""y[i] = table[x[i]]: any function of one unsigned byte, as a table of 256 results, or of 16 bits.
 
 A u8 result is a requantization, an activation, ...; results can be float32 too. On CPUs
 with AVX512-VBMI a u8 table lives in four registers and 64 bytes are looked up by two permutes:
@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View
-from runtime.kernels.intrinsics import POINTERS, declare, intrinsic
+from runtime.kernels.intrinsics import POINTERS, declare, intrinsic, u16_pointer
 from runtime.kernels.isa import Isa, cpu_features
 from runtime.kernels.strided import (
     advance,
@@ -100,6 +100,35 @@ def _kernel_for(y: str) -> Kernel:
     return lookup_kernel(y, y == "uint8" and "+avx512vbmi" in cpu_features().split(","))
 
 
+@cache
+def half_lookup_kernel() -> Kernel:
+    """The kernel for 16-bit elements and results."""
+
+    @device
+    def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
+        table = u16_pointer(argument(row, _TABLE))
+        if sx == 1 and sy == 1:
+            for i in range(n):
+                y[i] = table[x[i]]
+        else:
+            for i in range(n):
+                y[i * sy] = table[x[i * sx]]
+
+    return nest2(half_lookup_kernel, row_function, "uint16", "uint16")
+
+
+def half_lookup_calls(x: View, y: View, table: np.ndarray) -> list[Call]:
+    """y = table[x] by the bits of 16-bit elements; `table` holds 65536 results as uint16."""
+    if table.shape != (1 << 16,) or table.dtype != np.uint16:
+        raise ValueError(f"expected 65536 entries of type uint16, got {table.dtype}{table.shape}")
+    if x.dtype.itemsize != 2 or y.dtype.itemsize != 2:
+        raise ValueError(f"expected elements of 16 bits, got {x.dtype} and {y.dtype}")
+    if y.size == 0:
+        return []
+    words = (*nest_arguments((x, y)), table.ctypes.data)
+    return [Call(half_lookup_kernel(), words, (table,))]
+
+
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every kernel that this CPU may use; they are the same for all instruction sets."""
-    return [_kernel_for(y) for y in ("uint8", "float32")]
+    return [*(_kernel_for(y) for y in ("uint8", "float32")), half_lookup_kernel()]

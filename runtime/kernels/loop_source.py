@@ -21,10 +21,12 @@ from typing import Literal, cast
 
 import numpy as np
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import FloatAttr
+from xdsl.dialects.builtin import FloatAttr, f32
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from dialects.elements import dtype_of
 from dialects.kernel.loops import COMPARISONS, FoldOp, LengthOp, LoopOp, row_values
+from runtime.kernels.half import STORED
 from runtime.kernels.strided import parameters_at
 
 Advance = Literal["contiguous", "uniform", "strided"]
@@ -42,6 +44,8 @@ class Buffer:
     """numpy's name of the stored type."""
     quantized: bool
     advance: Advance
+    by_reciprocal: bool = False
+    """Whether a quantized result is divided by its scale by multiplications."""
 
 
 EXPRESSIONS: Mapping[type[Operation], str] = {
@@ -53,6 +57,8 @@ EXPRESSIONS: Mapping[type[Operation], str] = {
     arith.MaximumfOp: "maximum({0}, {1})",
     arith.MinimumfOp: "minimum({0}, {1})",
     arith.SelectOp: "select({0}, {1}, {2})",
+    arith.TruncFOp: "narrow_{half}({0})",
+    arith.ExtFOp: "widen_{half}({0})",
     math.AbsFOp: "abs({0})",
     math.CeilOp: "ceil({0})",
     math.ErfOp: "erf({0})",
@@ -68,6 +74,7 @@ _COMPARE = {"oeq": "==", "ogt": ">", "oge": ">=", "olt": "<", "ole": "<="}
 
 _COSTS: Mapping[type[Operation], int] = {
     arith.DivfOp: 4,
+    arith.TruncFOp: 8,
     math.ErfOp: 30,
     math.ExpOp: 20,
     math.ExpM1Op: 25,
@@ -201,7 +208,7 @@ class _Generator:
         }
         own = {value: number for number, value in self._element_results() if number in free}
         used = {v: [p for p, values in enumerate(slices) if v in values] for v in self.stages}
-        values = [v for v in used if len(used[v]) > 1 and self._cost(v) >= _KEEP]
+        values = [v for v in used if len(used[v]) > 1 and v.type == f32 and self._cost(v) >= _KEEP]
         for value in sorted(values, key=self._cost, reverse=True):
             if any(value in self._slice([other], ()) for other in self.kept):
                 continue  # only needed for one that is kept
@@ -230,7 +237,8 @@ class _Generator:
         out.line("for _ in range(rows):")
         out.depth += 1
         for number, buffer in enumerate(self.buffers):
-            out.line(f"p{number} = {buffer.dtype}_pointer(at{number})")
+            stored = STORED.get(buffer.dtype, buffer.dtype)
+            out.line(f"p{number} = {stored}_pointer(at{number})")
         if self.op.row_axis is None:
             self._uniform(0)
             self._pass(0)
@@ -244,7 +252,8 @@ class _Generator:
 
     def _start_of(self, number: int) -> str:
         """The thread's own part of a split inner axis; rows of a reduction are walked by it."""
-        size = np.dtype(self.buffers[number].dtype).itemsize
+        dtype = self.buffers[number].dtype
+        size = np.dtype(STORED.get(dtype, dtype)).itemsize
         if self.op.row_axis is None and self.buffers[number].advance == "uniform":
             return ""
         scaled = "" if size == 1 else f" * {size}"
@@ -274,6 +283,9 @@ class _Generator:
                 out.line(f"low{number} = f32_argument(row, {word})")
                 out.line(f"high{number} = f32_argument(row, {word + 1})")
                 word += 2
+            if buffer.by_reciprocal:
+                out.line(f"reciprocal{number} = f32_argument(row, {word})")
+                word += 1
         for fold in range(len(self.folds)):
             out.line(f"tile{fold}, lanes{fold} = new_tile(), new_lanes()")
         for inner in self.op.ops():
@@ -372,6 +384,8 @@ class _Generator:
         text = f"load(p{number}, {at})"
         if buffer.quantized:
             text = f"float32(int32(int32({text}) - zero{number})) * scale{number}"
+        elif buffer.dtype in STORED:
+            text = f"widen_{buffer.dtype}({text})"
         elif buffer.dtype == "bool":
             text = f"{text} != 0"
         self.out.line(f"x{number} = {text}")
@@ -380,7 +394,12 @@ class _Generator:
         buffer = self.buffers[number]
         at = f"{index} * d{number}" if index != "0" and buffer.advance == "strided" else index
         if buffer.quantized:
-            value = f"quantized({value}, scale{number}, low{number}, high{number}, zero{number})"
+            name, scale = "quantized", f"scale{number}"
+            if buffer.by_reciprocal:
+                name, scale = "quantized_by_reciprocal", f"scale{number}, reciprocal{number}"
+            value = f"{name}({value}, {scale}, low{number}, high{number}, zero{number})"
+        elif buffer.dtype in STORED:
+            value = f"narrow_{buffer.dtype}({value})"
         self.out.line(f"store{result}(p{number}, {at}, {value})")
 
     def _compute(self, value: SSAValue) -> None:
@@ -390,12 +409,19 @@ class _Generator:
             text = f"{{0}} {_COMPARE[COMPARISONS[inner.predicate.value.data]]} {{1}}"
         else:
             text = EXPRESSIONS[type(inner)]
-        self.out.line(f"{self.names[value]} = {text.format(*operands)}")
+        half = _half_of(inner) if isinstance(inner, arith.TruncFOp | arith.ExtFOp) else ""
+        self.out.line(f"{self.names[value]} = {text.format(*operands, half=half)}")
 
 
 def _op_of(value: SSAValue) -> Operation:
     """The op of a body that gives a value."""
     return cast(Operation, value.owner)
+
+
+def _half_of(op: arith.TruncFOp | arith.ExtFOp) -> str:
+    """numpy's name of the 16-bit type that an op rounds to or comes from."""
+    value = op.result if isinstance(op, arith.TruncFOp) else op.input
+    return dtype_of(value.type).name
 
 
 def instructions_of(op: Operation) -> int:

@@ -24,10 +24,16 @@ from numba.core import types
 from dialects.kernel.loops import MAX_RESULTS, LoopOp, row_values
 from runtime.kernels import scalar_math
 from runtime.kernels.abi import Call, Kernel, KernelFunction, View, f32_bits
+from runtime.kernels.half import NARROW, WIDEN
 from runtime.kernels.intrinsics import POINTERS, f32_argument, intrinsic, rint
 from runtime.kernels.lanes import FOLDS, LANES, scratch
 from runtime.kernels.loop_source import TILE, Advance, Buffer, loop_source
-from runtime.kernels.quantize_pixels import quantized
+from runtime.kernels.quantize_pixels import (
+    divides_by_reciprocal,
+    quantized,
+    quantized_by_reciprocal,
+    reciprocal_words,
+)
 from runtime.kernels.scalar_functions import binary_function
 from runtime.kernels.strided import (
     advance,
@@ -132,6 +138,7 @@ NAMES: dict[str, Any] = {
     "new_lanes": scratch(types.float32, LANES),
     "nothing": np.float32(0),
     "quantized": quantized,
+    "quantized_by_reciprocal": quantized_by_reciprocal,
     "float32": np.float32,
     "int32": np.int32,
     "inf": np.inf,
@@ -144,7 +151,11 @@ NAMES: dict[str, Any] = {
     "rint": rint,
     **{name: getattr(scalar_math, name) for name in ("erf", "exp", "expm1", "log", "select")},
     "tanh": scalar_math.tanh,
-    **{f"{name}_pointer": POINTERS[name] for name in ("bool", "float32", "int8", "uint8")},
+    **{
+        f"{name}_pointer": POINTERS[name] for name in ("bool", "float32", "int8", "uint8", "uint16")
+    },
+    **{f"widen_{dtype}": function for dtype, function in WIDEN.items()},
+    **{f"narrow_{dtype}": function for dtype, function in NARROW.items()},
     **{f"start_{kind}": fold.start for kind, fold in FOLDS.items()},
     **{f"fold_{kind}": fold.steps for kind, fold in FOLDS.items()},
     **{f"finish_{kind}": fold.finish for kind, fold in FOLDS.items()},
@@ -198,8 +209,13 @@ def plan_loop(op: LoopOp, inputs: Sequence[Operand], results: Sequence[Operand])
     for number, operand in enumerate(operands):
         words += _quantization_words(operand.params, number >= len(inputs))
     buffers = [
-        Buffer(operand.view.dtype.name, operand.params is not None, kind)
-        for operand, kind in zip(operands, advances, strict=True)
+        Buffer(
+            operand.view.dtype.name,
+            operand.params is not None,
+            kind,
+            by_reciprocal=number >= len(inputs) and _by_reciprocal(operand.params),
+        )
+        for number, (operand, kind) in enumerate(zip(operands, advances, strict=True))
     ]
     return Loop(loop_source(op, buffers), words)
 
@@ -273,6 +289,17 @@ def _quantization_words(params: QuantParams | None, is_result: bool) -> tuple[in
         return ()
     scale, zero_point = params.scalars("a buffer of a loop")
     words = (f32_bits(float(scale)), zero_point)
-    if is_result:
-        words += (f32_bits(params.qmin - zero_point), f32_bits(params.qmax - zero_point))
-    return words
+    if not is_result:
+        return words
+    low, high = params.qmin - zero_point, params.qmax - zero_point
+    if _by_reciprocal(params):
+        reciprocal, *bounds = reciprocal_words(float(scale), low, high)
+        return (*words, *bounds, reciprocal)
+    return (*words, f32_bits(low), f32_bits(high))
+
+
+def _by_reciprocal(params: QuantParams | None) -> bool:
+    if params is None:
+        return False
+    scale, _ = params.scalars("a buffer of a loop")
+    return divides_by_reciprocal(float(scale))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
-from runtime.kernels.intrinsics import POINTERS, argument, f32_argument, rint
+from runtime.kernels.intrinsics import POINTERS, argument, f32_argument, fma, rint
 from runtime.kernels.isa import Isa, cpu_features
 from runtime.kernels.quantized_elementwise import clamp
 from runtime.kernels.strided import device
@@ -47,6 +47,36 @@ _DIVISIBLE = (2.0**-60, 2.0**60)
 def quantized(x: Any, scale: Any, low: Any, high: Any, zero_point: Any) -> Any:
     """rint(clamp(x / scale, low, high)) + zero_point; the bounds are relative to the zero point."""
     return np.int32(np.int32(rint(clamp(x / scale, low, high))) + zero_point)
+
+
+@device
+def quantized_by_reciprocal(
+    x: Any, scale: Any, reciprocal: Any, low: Any, high: Any, zero_point: Any
+) -> Any:
+    """`quantized` by multiplications, for scales and CPUs with `divides_by_reciprocal`; the bounds
+    are multiples of the scale (see `reciprocal_words`)."""
+    x = clamp(x, low, high)
+    quotient = x * reciprocal
+    quotient = fma(fma(-quotient, scale, x), reciprocal, quotient)
+    quotient = fma(fma(-quotient, scale, x), reciprocal, quotient)
+    return np.int32(np.int32(rint(quotient)) + zero_point)
+
+
+def divides_by_reciprocal(scale: float) -> bool:
+    """Whether this CPU divides by a scale exactly without a division."""
+    return _has_fma() and _DIVISIBLE[0] <= scale <= _DIVISIBLE[1]
+
+
+def reciprocal_words(scale: float, low: int, high: int) -> tuple[int, int, int]:
+    """(1 / scale, low * scale, high * scale), the bounds being relative to the zero point.
+
+    They are applied before the division, as multiples of the scale: their quotients round to the
+    bounds again, and everything beyond them is cut off by the definition too.
+    """
+    divisor = np.float32(scale)
+    values = (np.float32(1) / divisor, *(np.float32(bound) * divisor for bound in (low, high)))
+    reciprocal, least, most = (f32_bits(float(value)) for value in values)
+    return reciprocal, least, most
 
 
 def _quotient(e: Emitter, x: Any, row: Any, fma: bool) -> Any:
@@ -165,19 +195,13 @@ def packs_pixels(x: View, y: View, scale: float) -> bool:
 def pixel_calls(
     x: View, y: View, *, scale: float, zero_point: int, low: int, high: int
 ) -> list[Call]:
-    """Quantizes x to y, for which `packs_pixels` holds; the result saturates at [low, high].
-
-    The bounds are applied before the division, as multiples of the scale: their quotients round to
-    the bounds again, and everything beyond them is cut off by the definition too.
-    """
-    divisor = np.float32(scale)
-    bounds = [np.float32(bound - zero_point) * divisor for bound in (low, high)]
+    """Quantizes x to y, for which `packs_pixels` holds; the result saturates at [low, high]."""
+    reciprocal, *limits = reciprocal_words(scale, low - zero_point, high - zero_point)
     xn, xc, xh, _ = x.byte_strides
     yn, _, yh, _ = y.byte_strides
     n, channels, rows, pixels = x.shape
     words = (x.address, y.address, n, rows, pixels, xc, xn, xh, yn, yh)
-    parameters = (f32_bits(float(divisor)), f32_bits(float(np.float32(1) / divisor)), zero_point)
-    limits = tuple(f32_bits(float(bound)) for bound in bounds)
+    parameters = (f32_bits(scale), reciprocal, zero_point)
     return [Call(pixel_kernel(channels, _has_fma()), (*words, *parameters, *limits))]
 
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp, TensorType, f32
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from dialects.context import OctetContext, make_context
-from dialects.elements import boolean, i8, ui8
+from dialects.elements import boolean, dtype_of, i8, ui8
 from dialects.errors import OctetError
 from dialects.kernel.loops import LoopOp, MapOp, ReduceOp
 from dialects.kernel.ops import buffer_shape
@@ -28,6 +28,7 @@ from passes.kernel.lower_to_kernel import LowerToKernelPass
 from passes.kernel.plan_memory import PlanMemoryPass
 from runtime.program import Program
 from runtime.reference.evaluate import evaluate
+from tests.runtime.kernels.test_kernels_quantize_pixels import near_ties
 
 U8 = UniformQuantizedType(ui8, f32, [0.05], [110])
 S8 = UniformQuantizedType(i8, f32, [0.04], [-7])
@@ -36,9 +37,9 @@ S8 = UniformQuantizedType(i8, f32, [0.04], [-7])
 class Builder:
     """A program whose inputs are `shapes`, built op by op."""
 
-    def __init__(self, *shapes: tuple[int, ...]) -> None:
+    def __init__(self, *shapes: tuple[int, ...], element: Attribute = f32) -> None:
         self.ctx: OctetContext = make_context()
-        self.block = Block(arg_types=[TensorType(f32, shape) for shape in shapes])
+        self.block = Block(arg_types=[TensorType(element, shape) for shape in shapes])
 
     @property
     def inputs(self) -> tuple[SSAValue, ...]:
@@ -50,6 +51,9 @@ class Builder:
 
     def constant(self, array: Any) -> SSAValue:
         return self.add(ConstantOp.of(np.asarray(array, np.float32), self.ctx.weights))
+
+    def cast(self, value: SSAValue, element: Attribute) -> SSAValue:
+        return self.add(elementwise.CastOp.make(value, result_elements=[element]))
 
     def requantized(self, value: SSAValue, element: UniformQuantizedType) -> SSAValue:
         stored = self.add(QuantizeCastOp(value, TensorType(element, shape_of(value))))
@@ -87,12 +91,15 @@ def feeds_of(module: ModuleOp, seed: int = 0, batch: int | None = None) -> dict[
             shape = (batch, *shape[1:])
         values = 3 * random.standard_normal(shape).astype(np.float32)
         values.flat[: values.size // 7] *= 100  # saturates, overflows
-        feeds[f"arg{index}"] = values
+        feeds[f"arg{index}"] = values.astype(dtype_of(element_of_value(argument)))
     return feeds
 
 
-def check(builder: Builder, *results: SSAValue, batch: int | None = None) -> list[LoopOp]:
-    """Fused and plain programs agree in every bit, and with the reference; gives the loops."""
+def check(
+    builder: Builder, *results: SSAValue, batch: int | None = None, tolerance: float | None = 2e-5
+) -> list[LoopOp]:
+    """Fused and plain programs agree in every bit, and with the reference (None: not compared with
+    it); gives the loops."""
     module = builder.module(*results)
     plain, fused = (lowered(builder.ctx, module, fuse=fuse) for fuse in (False, True))
     programs = [Program.from_module(m, builder.ctx.weights, {}) for m in (plain, fused)]
@@ -103,7 +110,9 @@ def check(builder: Builder, *results: SSAValue, batch: int | None = None) -> lis
     assert list(found) == list(expected) == list(reference)
     for name, array in expected.items():
         assert found[name].tobytes() == array.tobytes(), name
-        np.testing.assert_allclose(found[name], reference[name], rtol=2e-5, atol=2e-5)
+        if tolerance is not None:
+            numbers = (each[name].astype(np.float64) for each in (found, reference))
+            np.testing.assert_allclose(*numbers, rtol=tolerance, atol=tolerance)
     threaded = programs[1].run(feeds, threads=2)
     assert all(threaded[name].tobytes() == array.tobytes() for name, array in expected.items())
     if batch is not None:
@@ -320,3 +329,22 @@ def test_idempotent():
     text = str(once)
     FuseLoopsPass(min_elements=1).apply(b.ctx, once)
     assert str(once) == text
+
+
+@pytest.mark.parametrize("scale", [1e-30, 2.0**-60, 0.037, 3.0, 1e30])
+def test_quotients_near_ties(scale: float):
+    """Quantized without a division, but for extreme scales: the reference's bytes."""
+    element = UniformQuantizedType(ui8, f32, [scale], [110])
+    b = Builder((3, 5000))
+    negative = b.add(elementwise.NegOp.make(b.inputs[0]))
+    module = b.module(b.add(QuantizeCastOp(negative, TensorType(element, (3, 5000)))))
+    fused = lowered(b.ctx, module, fuse=True)
+    (loop,) = loops_of(fused)
+    x = near_ties(np.random.default_rng(3), (3, 5000), np.float32(scale))
+    x[0, :4] = np.nan, np.inf, -np.inf, -0.0
+    found = Program.from_module(fused, b.ctx.weights, {}).run({"arg0": x})
+    with np.errstate(all="ignore"):
+        expected = evaluate(module, {"arg0": x}, b.ctx.weights)
+    assert isinstance(loop, MapOp)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name].view(np.uint8), array.view(np.uint8))

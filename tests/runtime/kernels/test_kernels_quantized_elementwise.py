@@ -105,6 +105,20 @@ def test_lookup_refuses_another_table() -> None:
     x = View.of(np.zeros(4, np.uint8))
     with pytest.raises(ValueError, match="256 entries of type uint8"):
         lookup.lookup_calls(x, x, np.zeros(128, np.uint8))
+    with pytest.raises(ValueError, match="65536 entries"):
+        lookup.half_lookup_calls(x, x, np.zeros(256, np.uint16))
+    with pytest.raises(ValueError, match="elements of 16 bits"):
+        lookup.half_lookup_calls(x, x, np.zeros(1 << 16, np.uint16))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_lookup_of_halves(layout) -> None:
+    rng = np.random.default_rng(8)
+    table = rng.permutation(1 << 16).astype(np.uint16)
+    x = layout(values(rng, (2, 30, 7, 9), np.uint16))
+    for y_layout in (layout, nchw):
+        y = empty(x.shape, np.uint16, y_layout)
+        assert_computes(lookup.half_lookup_calls(View.of(x), View.of(y), table), y, table[x])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])

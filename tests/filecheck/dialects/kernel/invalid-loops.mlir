@@ -18,7 +18,7 @@ func.func @element(%0 : memref<4xi64>) -> memref<4xf32> {
   }
   func.return %1 : memref<4xf32>
 }
-// CHECK: kernel.map works on float32, booleans and 8-bit tensors of one scale, not on i64
+// CHECK: kernel.map works on float32, bfloat16, float16, booleans and 8-bit tensors of one scale, not on i64
 
 // -----
 
@@ -116,3 +116,15 @@ func.func @layout(%0 : memref<1x4x2x2xf32, #kernel.buffer<nhwc>>) -> memref<1x4x
   func.return %1 : memref<1x4x2x1xf32, #kernel.buffer<dense>>
 }
 // CHECK: kernel.reduce needs dense buffers, got memref<1x4x2x2xf32, #kernel.buffer<nhwc>>
+
+// -----
+
+func.func @round(%0 : memref<4xf32>) -> memref<4xf32> {
+  %1 = kernel.map (%0) {layer = "wide"} : (memref<4xf32>) -> memref<4xf32> {
+  ^bb0(%x : f32):
+    %2 = arith.extf %x : f32 to f64
+    kernel.yield %x : f32
+  }
+  func.return %1 : memref<4xf32>
+}
+// CHECK: wide: arith.extf is to or from a 16-bit float

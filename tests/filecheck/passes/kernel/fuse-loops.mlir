@@ -100,3 +100,34 @@ func.func @alone(%x : memref<8xf32, #kernel.buffer<dense>>) -> (memref<8xf32, #k
   %1 = kernel.call "abs" (x = %x) : (memref<8xf32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
   func.return %0, %1 : memref<8xf32, #kernel.buffer<dense>>, memref<8xf32, #kernel.buffer<dense>>
 }
+
+// -----
+
+// What a kernel would have stored in 16 bits is rounded to them before it is used. A maximum has
+// nothing to round, and casts between floats are part of the loop.
+// CHECK-LABEL: func.func @half
+// CHECK-NEXT: kernel.map (%{{[a-z0-9]+}}, %{{[a-z0-9]+}}) {{.*}} : (memref<8xbf16, #kernel.buffer<dense>>, memref<8xbf16, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>> {
+// CHECK: ([[X:%[a-z0-9]+]]: f32, [[Y:%[a-z0-9]+]]: f32):
+// CHECK-NEXT: [[MAX:%[a-z0-9]+]] = arith.maximumf [[X]], [[Y]] : f32
+// CHECK-NEXT: [[SUM:%[a-z0-9]+]] = arith.addf [[MAX]], [[Y]] : f32
+// CHECK-NEXT: [[HALF:%[a-z0-9]+]] = arith.truncf [[SUM]] : f32 to bf16
+// CHECK-NEXT: [[WIDE:%[a-z0-9]+]] = arith.extf [[HALF]] : bf16 to f32
+// CHECK-NEXT: kernel.yield [[WIDE]] : f32
+func.func @half(%x : memref<8xbf16, #kernel.buffer<dense>>, %y : memref<8xbf16, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>> {
+  %0 = kernel.call "max" (lhs = %x, rhs = %y) {layer = "max"} : (memref<8xbf16, #kernel.buffer<dense>>, memref<8xbf16, #kernel.buffer<dense>>) -> memref<8xbf16, #kernel.buffer<dense>>
+  %1 = kernel.call "add" (lhs = %0, rhs = %y) {layer = "add"} : (memref<8xbf16, #kernel.buffer<dense>>, memref<8xbf16, #kernel.buffer<dense>>) -> memref<8xbf16, #kernel.buffer<dense>>
+  %2 = kernel.call "cast" (x = %1) : (memref<8xbf16, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
+  func.return %2 : memref<8xf32, #kernel.buffer<dense>>
+}
+
+// -----
+
+// A cast of integers has a kernel of its own.
+// CHECK-LABEL: func.func @whole
+// CHECK: kernel.call "cast"
+// CHECK-NEXT: kernel.call "abs"
+func.func @whole(%x : memref<8xi32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>> {
+  %0 = kernel.call "cast" (x = %x) : (memref<8xi32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
+  %1 = kernel.call "abs" (x = %0) : (memref<8xf32, #kernel.buffer<dense>>) -> memref<8xf32, #kernel.buffer<dense>>
+  func.return %1 : memref<8xf32, #kernel.buffer<dense>>
+}
