@@ -188,7 +188,8 @@ def pack_weights(
     padded[:, :, :filled, :n] = source[:, rows]
     twice = np.bincount(rows.reshape(-1))[rows] > 1
     if twice.any():
-        # Half the weight in both steps, not all in one: an infinity times 0 would be NaN.
+        # Half the weight in both steps, not all in one: an infinity times 0 would be NaN.  Halves
+        # are exact, but for weights below 2^-125, whose halves count as zero.
         part = padded[:, :, :filled]
         part[:, twice] = (part[:, twice].astype(np.float32) / 2).astype(weights.dtype)
     if order is not None:
