@@ -4,7 +4,8 @@ Rows are cut into strips of two tiles, columns into panels of 64 (what is left o
 masked panel in a call of its own).  A strip's activations are read
 
     in place    where the rows of its tiles are evenly spaced, as pixels and rows of matrices are.
-                Bytes between a segment's end and the end of its last step are multiplied by zeros
+                Bytes between a segment's end and the end of its last step are multiplied by zeros;
+                floats' last step overlaps the one before instead
     gathered    else, or where that takes less time: its rows are copied to the stack, segments side
                 by side, once for all panels
 
@@ -30,7 +31,9 @@ from runtime.kernels.abi import Call, Kernel, View, aligned
 from runtime.kernels.amx_layout import (
     Activations,
     Strips,
+    overlapping_steps,
     pack_weights,
+    padded_steps,
     strips_gathered,
     strips_in_place,
 )
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
     from runtime.kernels.gemm import Product
 
 _PANEL_TILES = 4
+_WIDTHS = (1, PAIR, _PANEL_TILES)
+"""Column tiles of panels."""
 _BLOCK_BYTES = 256 * 1024
 """Activations and results per block of strips in place: what the second-level cache of a CPU with
 AMX holds beside the weights."""
@@ -93,7 +98,7 @@ def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
     if whole:
         calls.append(_panels_call(product, weights, code, best, 0, whole, _PANEL_TILES))
     if n > whole:
-        tiles = PAIR if n - whole <= PAIR * TILE_COLUMNS else _PANEL_TILES
+        tiles = next(width for width in _WIDTHS if n - whole <= width * TILE_COLUMNS)
         last = _panels_call(product, weights, code, best, whole, n, tiles)
         calls.append(replace(last, independent=bool(calls)))
     return calls
@@ -101,16 +106,17 @@ def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
 
 def _in_place(product: Product) -> Activations | None:
     segment_bytes = product.weights.shape[1] * product.weights.dtype.itemsize
-    if product.element != "u8" and segment_bytes % TILE_BYTES:
-        return None  # what lies behind a segment may be a NaN, which times 0 is none
+    if product.element == "u8":
+        steps = padded_steps(segment_bytes)
+    else:  # what lies behind a segment may be a NaN, which times 0 is none
+        steps = overlapping_steps(segment_bytes)
     strips = strips_in_place(product.rows)
-    if strips is None:
+    if strips is None or steps is None:
         return None
-    steps = np.arange(0, segment_bytes, TILE_BYTES)
-    offsets = (product.segments[:, None] + steps).reshape(-1)
+    offsets = (product.segments[:, None] + steps.starts).reshape(-1)
     starts = product.a + strips.tiles[:, None] + np.arange(strips.height) * strips.stride
-    crossing = np.mean((starts[:64, :, None] + offsets) % TILE_BYTES != 0)
-    return Activations(strips, offsets, crossing=float(crossing))
+    crossing = np.mean((starts[:64, :, None] + offsets) % TILE_BYTES > TILE_BYTES - steps.size)
+    return Activations(strips, steps, offsets, crossing=float(crossing))
 
 
 def _gathered(product: Product) -> Activations | None:
@@ -123,7 +129,8 @@ def _gathered(product: Product) -> Activations | None:
     if STRIP_TILES * strips.height * stride > GATHER_BYTES:
         return None
     copies = segments * -(-segment_bytes // TILE_BYTES)
-    return Activations(strips, np.arange(lines) * TILE_BYTES, gathered=stride, copies=copies)
+    steps = padded_steps(segments * segment_bytes)
+    return Activations(strips, steps, steps.starts, gathered=stride, copies=copies)
 
 
 def _tables(product: Product, strips: Strips, sums_row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +163,7 @@ def _panels_call(
     columns = tiles * TILE_COLUMNS
     code = StripCode(product.element, tiles, bool((end - first) % columns), epilogue_code)
     order = interleave.order(TILE_COLUMNS) if code.interleaved else None
-    packed = pack_weights(weights[:, :, first:end], tiles, order)
+    packed = pack_weights(weights[:, :, first:end], activations.steps, tiles, order)
     epilogue = channels_of(product.epilogue, slice(first, end))
     blocks = pack_epilogue(epilogue, product.bias[first:end], columns, order)
 
@@ -174,11 +181,12 @@ def _panels_call(
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
-    configuration = aligned(np.frombuffer(tile_configuration(strips.height), np.uint8))
+    tile_words = tile_configuration(strips.height, activations.steps.size)
+    configuration = aligned(np.frombuffer(tile_words, np.uint8))
     skip = first * epilogue_code.output_size
     words = {
         StripArgument.FUNCTION: code.function.address,
-        StripArgument.PAIRS: tiles // PAIR,
+        StripArgument.PAIRS: -(-tiles // PAIR),
         StripArgument.A: product.a,
         StripArgument.WEIGHTS: packed.ctypes.data,
         StripArgument.BLOCKS: blocks.ctypes.data,
@@ -217,6 +225,6 @@ def every_amx_kernel(kind: ElementKind, codes: Sequence[EpilogueCode]) -> list[K
     return [walk_strips] + [
         StripCode(kind, tiles, masked, code).function
         for code in codes
-        for tiles in (PAIR, _PANEL_TILES)
+        for tiles in _WIDTHS
         for masked in (False, True)
     ]

@@ -20,6 +20,9 @@ from runtime.kernels.amx_tile import (
 _HEIGHTS = (16, 14, 13, 7)
 """Heights of tiles to choose from: 14 and 13 waste no rows on images of 7 x 2^n pixels."""
 
+_LONE_TILE = 0.6
+"""What a column tile costs that has none beside it, in pairs."""
+
 _FIXED_ROWS = 9
 """A tile of R rows costs as much time as `R + 9` rows would: measured."""
 
@@ -99,15 +102,40 @@ def strips_gathered(count: int, stride: int) -> Strips:
 
 
 @dataclass(frozen=True, eq=False)
+class Steps:
+    """How a segment is cut into steps of `size` bytes; `starts`: byte offset of each."""
+
+    starts: np.ndarray
+    size: int = TILE_BYTES
+
+
+def padded_steps(length: int) -> Steps:
+    """Steps that may read beyond the segment: that is multiplied by zeros."""
+    return Steps(np.arange(0, length, TILE_BYTES))
+
+
+def overlapping_steps(length: int) -> Steps | None:
+    """Steps that stay inside a segment: the last begins where it ends with the segment, so that
+    it has bytes in common with the one before.  None if the segment is too short."""
+    size = min(TILE_BYTES, length - length % 4)
+    if not size:
+        return None
+    starts = np.arange(0, length, size)
+    starts[-1] = length - size
+    return Steps(starts, size)
+
+
+@dataclass(frozen=True, eq=False)
 class Activations:
     """One way to get at the rows of a product: where they lie, or copied.
 
-    offsets: byte offset of each step of K.
+    steps: how a segment's bytes are cut; offsets: byte offset of each step of all segments.
     gathered: 0 if in place, else the bytes of a copied row, which takes `copies` of a line.
     crossing: the share of the rows of tiles that cross a cache line.
     """
 
     strips: Strips
+    steps: Steps
     offsets: np.ndarray
     gathered: int = 0
     copies: int = 0
@@ -116,7 +144,7 @@ class Activations:
     @property
     def row_bytes(self) -> int:
         """Bytes of memory per row; neighbours share bytes where segments overlap."""
-        return min(len(self.offsets) * TILE_BYTES, self.strips.stride)
+        return min(len(self.offsets) * self.steps.size, self.strips.stride)
 
     @property
     def read_bytes(self) -> int:
@@ -128,31 +156,45 @@ class Activations:
         """About how long the product takes: what each part was measured to take, added up."""
         strips = len(self.strips.tiles) // STRIP_TILES
         rows = STRIP_TILES * self.strips.height
-        pairs = -(-columns // (PAIR * TILE_COLUMNS))
+        tiles = -(-columns // TILE_COLUMNS)
+        lone = tiles % (PAIR * 2) == 1  # a panel of one tile
+        pairs = -(-(tiles - lone) // PAIR) + _LONE_TILE * lone
         scale = (self.strips.height + _FIXED_ROWS) / (TILE_ROWS + _FIXED_ROWS)
         step = 78 * scale + rows / 2 * self.crossing
         copies = rows * (self.copies * 5 + 5) if self.gathered else 0
         return strips * (copies + pairs * (len(self.offsets) * step + 60 + 6 * rows)) + 600
 
 
-def pack_weights(weights: np.ndarray, tiles: int, order: np.ndarray | None) -> np.ndarray:
+def pack_weights(
+    weights: np.ndarray, cut: Steps, tiles: int, order: np.ndarray | None
+) -> np.ndarray:
     """Weights [segments, K, N] as [panel][pair of column tiles][step][2][16][16][4 bytes of K].
 
-    A panel has `tiles` column tiles (an even number), a step 64 bytes of K; segments are padded
-    with zeros to whole steps.  order: the channel of each of a panel's columns, if it is not that
-    of the columns.
+    A panel has `tiles` column tiles (1, then pairs are single tiles, or an even number); weights
+    behind a segment and those of shorter steps' missing bytes are zeros.  order: the channel of
+    each of a panel's columns, if it is not that of the columns.
     """
     segments, k, n = weights.shape
-    taps = 4 // weights.itemsize
+    size = weights.itemsize
+    taps = 4 // size
     depth = TILE_ROWS * taps
-    steps = -(-k // depth)
+    steps, filled = len(cut.starts), cut.size // size
     columns = tiles * TILE_COLUMNS
     panels = -(-n // columns)
-    padded = np.zeros((segments, steps * depth, panels * columns), weights.dtype)
-    padded[:, :k, :n] = weights
+    source = np.zeros((segments, max(k, cut.starts[-1] // size + filled), n), weights.dtype)
+    source[:, :k] = weights
+    rows = cut.starts[:, None] // size + np.arange(filled)
+    padded = np.zeros((segments, steps, depth, panels * columns), weights.dtype)
+    padded[:, :, :filled, :n] = source[:, rows]
+    twice = np.bincount(rows.reshape(-1))[rows] > 1
+    if twice.any():
+        # Half the weight in both steps, not all in one: an infinity times 0 would be NaN.
+        part = padded[:, :, :filled]
+        part[:, twice] = (part[:, twice].astype(np.float32) / 2).astype(weights.dtype)
     if order is not None:
-        padded = padded.reshape(segments, steps * depth, panels, columns)[..., order]
-    cut = padded.reshape(
-        segments * steps, TILE_ROWS, taps, panels, tiles // PAIR, PAIR, TILE_COLUMNS
+        padded = padded.reshape(segments, steps, depth, panels, columns)[..., order]
+    pair = min(tiles, PAIR)
+    tiled = padded.reshape(
+        segments * steps, TILE_ROWS, taps, panels, tiles // pair, pair, TILE_COLUMNS
     )
-    return aligned(cut.transpose(3, 4, 0, 5, 1, 6, 2))
+    return aligned(tiled.transpose(3, 4, 0, 5, 1, 6, 2))

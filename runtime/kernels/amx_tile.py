@@ -73,16 +73,17 @@ MULTIPLICATIONS: dict[ElementKind, str] = {"u8": "tdpbusd", "bf16": "tdpbf16ps"}
 
 # Tile registers.
 _SUMS = ((0, 1), (2, 3))
-_EVERY_SUM = [(i, j) for i in range(STRIP_TILES) for j in range(PAIR)]
 _A = (4, 5)
 _B = (6, 7)
 
 
-def tile_configuration(rows: int) -> bytes:
-    """What `ldtilecfg` loads: tiles of 64 bytes a row; activations and sums have `rows` rows."""
-    heights = [rows] * 6 + [TILE_ROWS] * 2
+def tile_configuration(rows: int, step_bytes: int = TILE_BYTES) -> bytes:
+    """What `ldtilecfg` loads: activations and sums have `rows` rows; a step is so many bytes of K,
+    a multiple of 4."""
+    heights = [rows] * 6 + [step_bytes // 4] * 2
+    widths = [TILE_BYTES] * 4 + [step_bytes] * 2 + [TILE_BYTES] * 2
     head = bytes([1]) + bytes(15)  # palette 1
-    row_bytes = b"".join(int(TILE_BYTES).to_bytes(2, "little") for _ in heights) + bytes(16)
+    row_bytes = b"".join(width.to_bytes(2, "little") for width in widths) + bytes(16)
     return head + row_bytes + bytes(heights) + bytes(8)
 
 
@@ -191,7 +192,8 @@ class StripWord(IntEnum):
 
 @dataclass(frozen=True)
 class StripCode:
-    """The code of strips `tiles` column tiles wide; masked: some columns are not stored."""
+    """The code of strips `tiles` column tiles wide, 1 or an even number; masked: some columns are
+    not stored."""
 
     kind: ElementKind
     tiles: int
@@ -205,6 +207,11 @@ class StripCode:
     @property
     def columns(self) -> int:
         return self.tiles * TILE_COLUMNS
+
+    @property
+    def together(self) -> int:
+        """Column tiles that are multiplied at a time."""
+        return min(self.tiles, PAIR)
 
     @property
     def sums_row(self) -> int:
@@ -256,10 +263,11 @@ class StripCode:
         def step(index: Any, carried: list[Any]) -> Sequence[Any]:
             b, ahead, rows, count = carried
             offset = e.load(e.offset(step_offsets, e.builder.mul(index, I64(8))), I64)
-            multiply_tiles(e, self.kind, [e.builder.add(tile, offset) for tile in a], stride, b)
+            places = [e.builder.add(tile, offset) for tile in a]
+            multiply_tiles(e, self.kind, places, stride, b, self.together)
             (ahead,) = e.loop(lines, [ahead], prefetch)
             return [
-                e.offset(b, PAIR * B_TILE_BYTES),
+                e.offset(b, self.together * B_TILE_BYTES),
                 ahead,
                 *finish_rows(rows_per_step, rows, count),
             ]
@@ -271,17 +279,18 @@ class StripCode:
 
         def pair(index: Any, carried: list[Any]) -> Sequence[Any]:
             bias, sums, *state = carried
-            for i, j in _EVERY_SUM:
+            every_sum = [(i, j) for i in range(STRIP_TILES) for j in range(self.together)]
+            for i, j in every_sum:
                 _load(e, _SUMS[i][j], e.offset(bias, j * TILE_BYTES), I64(0))
             state = e.loop(steps, state, step)
-            for i, j in _EVERY_SUM:
+            for i, j in every_sum:
                 first = e.builder.add(sums, below) if i else sums
                 place = _pointer(e, e.offset(first, j * TILE_BYTES))
                 _tile(e, "tilestored64", I8(_SUMS[i][j]), place, I64(self.sums_row))
             return [*(e.offset(each, PAIR * TILE_BYTES) for each in (bias, sums)), *state]
 
         some = e.builder.icmp_signed(">", steps, I64(0))
-        pairs = e.builder.select(some, I64(self.tiles // PAIR), I64(0))
+        pairs = e.builder.select(some, I64(self.tiles // self.together), I64(0))
         state = [
             word(each)
             for each in (
@@ -338,8 +347,11 @@ def _function(code: StripCode) -> Kernel:
     return Kernel.of(GeneratedFunction(__name__, f"strip({code})", 3, code.emit))
 
 
-def multiply_tiles(e: Emitter, kind: ElementKind, a: Sequence[Any], stride: Any, b: Any) -> None:
-    """One step of a strip; loads and multiplications alternate, so that neither waits."""
+def multiply_tiles(
+    e: Emitter, kind: ElementKind, a: Sequence[Any], stride: Any, b: Any, columns: int = PAIR
+) -> None:
+    """One step of a strip and so many column tiles; loads and multiplications alternate, so that
+    neither waits."""
 
     def multiply(i: int, j: int) -> None:
         _tile(e, MULTIPLICATIONS[kind], I8(_SUMS[i][j]), I8(_A[i]), I8(_B[j]))
@@ -347,8 +359,9 @@ def multiply_tiles(e: Emitter, kind: ElementKind, a: Sequence[Any], stride: Any,
     _load(e, _A[0], a[0], stride)
     _load(e, _B[0], b, I64(TILE_BYTES))
     multiply(0, 0)
-    _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
-    multiply(0, 1)
+    if columns == PAIR:
+        _load(e, _B[1], e.offset(b, B_TILE_BYTES), I64(TILE_BYTES))
+        multiply(0, 1)
     _load(e, _A[1], a[1], stride)
-    multiply(1, 0)
-    multiply(1, 1)
+    for j in range(columns):
+        multiply(1, j)

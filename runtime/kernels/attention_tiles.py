@@ -215,7 +215,7 @@ class Products:
                         halves = [
                             e.load(builder.add(row, skip), Vector(I16, lanes)) for row in rows
                         ]
-                        value = builder.bitcast(_zip(e, *halves, 0, lanes), Vector(I32, lanes))
+                        value = builder.bitcast(_zip(e, halves[0], halves[1], 0, lanes), Vector(I32, lanes))
                     else:
                         octets = [e.load(builder.add(row, skip), Vector(I8, lanes)) for row in rows]
                         value = builder.xor(_interleaved(e, octets), flips)

@@ -16,13 +16,21 @@ from hypothesis import strategies as st
 from dialects.elements import bfloat16
 from runtime.executor import run_calls
 from runtime.kernels.abi import View, aligned
-from runtime.kernels.amx_layout import strips_gathered, strips_in_place
+from runtime.kernels.amx_layout import (
+    overlapping_steps,
+    pack_weights,
+    strips_gathered,
+    strips_in_place,
+)
 from runtime.kernels.amx_tile import tile_configuration
 from runtime.kernels.amx_walk import StripArgument, walk_strips
+from runtime.kernels.conv import conv_calls
 from runtime.kernels.epilogue import Epilogue, OutputKind
 from runtime.kernels.gemm import every_kernel
 from runtime.kernels.isa import AMX, host_isas, tile_registers_permitted
 from runtime.kernels.matmul import matmul_calls
+from runtime.reference import linear
+from tests.runtime.kernels.kernel_arrays import channels_last, filled
 from tests.runtime.kernels.test_kernels_conv import Shape, check_integer
 
 F32 = np.float32
@@ -211,12 +219,84 @@ def test_bfloat16_products(
 
 
 @needs_amx
+@settings(FIXED, max_examples=40)
+@given(
+    channels=st.sampled_from([1, 2, 3, 5, 16, 24, 32, 33, 48, 64]),
+    out=st.sampled_from([1, 8, 16, 24, 33, 80]),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    strides=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    dilations=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(*[st.integers(0, 2)] * 4),
+    output=st.tuples(st.integers(1, 9), st.integers(1, 20)),
+    residual=st.booleans(),
+    extra=st.sampled_from([0, 0, 6, 128]),
+    gathered=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_bfloat16_convolutions(
+    channels: int,
+    out: int,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output: tuple[int, int],
+    residual: bool,
+    extra: int,
+    gathered: bool,
+    seed: int,
+) -> None:
+    """Small integers: all sums are exact, in any order, whatever the steps have in common."""
+    rng = np.random.default_rng(seed)
+    shape = Shape(2, 1, channels, out, kernel, strides, dilations, pads, output, extra, seed)
+    x = rng.integers(-9, 10, shape.x).astype(bfloat16)
+    w = rng.integers(-9, 10, shape.weight).astype(bfloat16)
+    bias = rng.integers(-99, 100, out).astype(F32)
+    exact = linear.conv(x.astype(F32), w.astype(F32), bias, **shape.geometry)
+    r = rng.integers(-99, 100, exact.shape).astype(bfloat16)
+    if residual:
+        exact = exact + r.astype(F32)
+    source, added = filled(x, pads=shape.pads, extra=extra), filled(r, extra=extra)
+    target = channels_last(exact.shape, bfloat16, extra=extra)
+    with always_amx(gathered):
+        calls = conv_calls(
+            source.view,
+            w,
+            bias,
+            target.view,
+            **shape.geometry,
+            epilogue=Epilogue("bf16", lo=-700.0, hi=900.0),
+            isa=AMX,
+            residual=added.view if residual else None,
+        )
+    run_calls(calls, threads=1 + seed % 2)
+    expected = np.clip(exact, F32(-700), F32(900)).astype(bfloat16)
+    np.testing.assert_array_equal(target.array.astype(F32), expected.astype(F32))
+    target.assert_guards()
+
+
+@needs_amx
+@pytest.mark.parametrize("k", [3, 9, 48, 150])
+def test_an_infinity_stays_one_wherever_steps_overlap(k: int) -> None:
+    a = aligned(np.eye(k).astype(bfloat16))
+    a[a == 1] = np.inf
+    b = np.full((k, 16), 2, bfloat16)
+    y = np.zeros((k, 16), F32)
+    with always_amx(gathered=False):
+        calls = matmul_calls(
+            View.of(a), b, None, View.of(y), epilogue=Epilogue("f32", lo=0.0), isa=AMX
+        )
+    run_calls(calls)
+    np.testing.assert_array_equal(y, np.inf)
+
+
+@needs_amx
 def test_every_kernel_that_products_ask_for_is_listed() -> None:
     listed = {kernel for kernel in every_kernel(AMX) if "amx" in kernel.key}
     assert walk_strips in listed
     addresses = {kernel.address for kernel in listed}
     rng = np.random.default_rng(0)
-    for n in (5, 64, 200):
+    for n in (5, 20, 64, 200):
         cases: list[tuple[Any, list[OutputKind]]] = [
             (np.int8, ["u8", "f32", "i32"]),
             (bfloat16, ["f32", "bf16"]),
@@ -269,6 +349,24 @@ def test_evenly_spaced_rows_are_taken_in_place(rows: np.ndarray, stride: int) ->
     assert strips_in_place(np.zeros(2, np.int64)) is None
 
 
+@given(k=st.integers(2, 200), columns=st.integers(1, 70), tiles=st.sampled_from([1, 2, 4]))
+def test_overlapping_steps_stay_inside_and_count_every_weight_once(
+    k: int, columns: int, tiles: int
+) -> None:
+    steps = overlapping_steps(2 * k)
+    assert steps is not None
+    assert steps.starts[0] == 0
+    assert steps.starts[-1] + steps.size == 2 * k
+    assert steps.size % 4 == 0
+    weights = np.full((3, k, columns), 2, bfloat16)
+    packed = pack_weights(weights, steps, tiles, None)
+    assert packed.astype(F32).sum() == weights.astype(F32).sum()
+
+
+def test_a_lone_element_has_no_steps() -> None:
+    assert overlapping_steps(2) is None
+
+
 @given(count=st.integers(1, 200))
 def test_gathered_tiles_hold_every_row(count: int) -> None:
     strips = strips_gathered(count, 192)
@@ -284,6 +382,12 @@ def test_configuration_has_the_form_of_palette_1() -> None:
     assert words[0] == 1
     assert words[16:32] == bytes([64, 0] * 8)
     assert words[48:56] == bytes([9] * 6 + [16] * 2)
+
+
+def test_shorter_steps_have_narrow_activations_and_low_weights() -> None:
+    words = tile_configuration(9, 12)
+    assert words[16:32] == bytes([64, 0] * 4 + [12, 0] * 2 + [64, 0] * 2)
+    assert words[48:56] == bytes([9] * 6 + [3] * 2)
 
 
 def test_amx_counts_only_with_permission(monkeypatch: pytest.MonkeyPatch) -> None:
