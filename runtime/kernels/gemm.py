@@ -259,9 +259,9 @@ def tile_calls(products: Sequence[Product], multiply: Multiply, tiling: Tiling) 
         Argument.PANEL_TABLE: table.ctypes.data,
         Argument.TILES_PER_BLOCK: tiling.tiles_per_block,
     }
-    arguments = tuple(row[word] for word in Argument)
-    work = len(products) * m * n * segments * k / multiply.products_per_ns
-    return [*before, Call(walk_tiles, arguments, (table, *keep), work)]
+    work = len(products) * n * segments * k
+    work *= max(m / multiply.products_per_ns, multiply.element_bytes / 20)  # read: 20 GB/s
+    return [*before, Call(walk_tiles, tuple(row[i] for i in Argument), (table, *keep), work)]
 
 
 @dataclass(frozen=True, eq=False)
