@@ -87,12 +87,27 @@ def unary_calls(
     """
     if y.size == 0:
         return []
+    words = nest_arguments((x, y))
     if y.dtype.name in FLOATS:
-        parameters = (f32_bits(alpha), f32_bits(beta))
-    else:
-        parameters = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
-    kernel = unary_kernel(operation, y.dtype.name)
-    return [Call(kernel, nest_arguments((x, y)) + parameters)]
+        kernel = unary_kernel(operation, y.dtype.name)
+        return [Call(kernel, (*words, f32_bits(alpha), f32_bits(beta)))]
+    if y.dtype != np.bool_:
+        operation, alpha, beta = _as_clip(operation, y.dtype, alpha, beta)
+    dtype = _BITS[y.dtype.itemsize] if operation == "neg" else y.dtype.name
+    bounds = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
+    return [Call(unary_kernel(operation, dtype), (*words, *bounds))]
+
+
+def _as_clip(
+    operation: str, dtype: np.dtype, alpha: float, beta: float
+) -> tuple[str, float, float]:
+    """An integer operation and its attributes; as a clip, if it is one in the range of the type."""
+    unsigned = np.issubdtype(dtype, np.unsignedinteger)
+    if operation == "relu" or (operation == "abs" and unsigned):
+        return "clip", 0, np.inf
+    if operation == "sign" and unsigned:
+        return "clip", 0, 1
+    return operation, alpha, beta
 
 
 def _integer_bound(value: float, dtype: np.dtype) -> int:
@@ -173,7 +188,7 @@ def binary_calls(operation: str, a: View, b: View, y: View) -> list[Call]:
     return [Call(binary_kernel(operation, x, result), nest_arguments((a, b, y)))]
 
 
-_BITS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+_BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
 """The integer type that moves elements of a size; moving needs no knowledge of what they mean."""
 
 
@@ -207,7 +222,8 @@ def every_kernel(isa: Isa) -> list[Kernel]:
     """Every element-wise kernel; they are the same for all instruction sets."""
     unary = [
         *product(scalar_functions.FLOAT_UNARY, FLOATS),
-        *product([name for name in scalar_functions.INTEGER_UNARY if name != "not"], INTEGERS),
+        *(("clip", x) for x in INTEGERS),
+        *product(("neg", "abs", "sign"), _BITS.values()),
         ("not", "bool"),
     ]
     of_bits = (*FLOATS, *_BITS.values())

@@ -165,11 +165,6 @@ def _clip(x: Any, alpha: Any, beta: Any) -> Any:
 
 
 @device
-def _integer_relu(x: Any, alpha: Any, beta: Any) -> Any:
-    return x if x > 0 else x ^ x  # a zero of x's type: with a signed one, u64 would become float
-
-
-@device
 def _integer_sign(x: Any, alpha: Any, beta: Any) -> Any:
     return np.int64(x > 0) - np.int64(x < 0)
 
@@ -205,7 +200,6 @@ FLOAT_UNARY: dict[str, Any] = {
 }
 
 INTEGER_UNARY: dict[str, Any] = {
-    "relu": _integer_relu,
     "neg": _neg,
     "abs": _abs,
     "sign": _integer_sign,
