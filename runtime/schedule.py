@@ -10,7 +10,7 @@ from runtime.kernels.abi import Call
 WIDEST = 1 << 30
 """The width of a stage that all threads share, however many."""
 
-SHARE_NS = 3000.0
+SHARE_NS = 2000.0
 """Work worth giving to a thread. Handing over costs a few hundred ns, and the other core needs
 some microseconds until it has the data."""
 

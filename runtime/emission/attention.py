@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import bf16, f32
+
+from dialects.kernel.ops import buffer_element
 from runtime.emission.site import CallSite, emits
 from runtime.kernels.abi import Call
-from runtime.kernels.attention import Scaling, attention_calls
+from runtime.kernels.attention import Scaling, attention_calls, takes_bf16
 from runtime.reference.integer.attention import score_multiplier, value_multiplier
 
 
-@emits("attention")
+def _has_bf16_kernel(site: CallSite) -> bool:
+    """All are bfloat16 but the mask, and heads have a size that `takes_bf16`."""
+    elements = [*map(site.element, ("q", "k", "v")), buffer_element(site.op.results[0])]
+    if any(element != bf16 for element in elements):
+        return False
+    masked = site.op.operand("mask") is not None
+    depth = site.view("q").shape[2] // site.options["heads"]
+    return not (masked and site.element("mask") != f32) and takes_bf16(site.isa, depth)
+
+
+@emits("attention", halves=_has_bf16_kernel)
 def emit_attention(site: CallSite) -> list[Call]:
     options = site.options
     return attention_calls(

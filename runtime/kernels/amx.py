@@ -12,7 +12,8 @@ and where an estimate says that both take longer than register tiles, those are 
 
 A kernel walks blocks of strips (in place: so many that their activations stay in the second-level
 cache; gathered: what the stack holds), in a block the panels, in a panel the strips.  Threads share
-the panels if there are many and nothing is gathered, else the strips.
+either panels, so that each reads its part of the weights only, or strips, so that each reads its
+part of the activations only, and what the other one would have to read twice decides.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from runtime.kernels.amx_tile import (
     MULTIPLICATIONS,
     PAIR,
     ROW_WORDS,
+    ROWS_AHEAD,
     STRIP_TILES,
     STRIP_WORDS,
     TILE_BYTES,
@@ -58,8 +60,15 @@ _BLOCK_BYTES = 256 * 1024
 """Activations and results per block of strips in place: what the second-level cache of a CPU with
 AMX holds beside the weights."""
 
-_GIGAHERTZ = 3.0
-"""Turns the estimate of cycles into one of nanoseconds."""
+_MANY_WEIGHTS = 1024 * 1024
+"""Weights of so many bytes do not stay there: every block reads them from the third level."""
+
+_STREAMING_BYTES = 1024 * 1024
+"""Activations per block in that case: they stay, and fewer blocks read the weights."""
+
+_GIGAHERTZ = 2.0
+"""Turns the estimate of cycles into one of nanoseconds, with some time for weights that are in no
+close cache."""
 
 
 def amx_calls(product: Product, tile_cycles: float) -> list[Call] | None:
@@ -121,10 +130,10 @@ def _tables(product: Product, strips: Strips, sums_row: int) -> tuple[np.ndarray
     """The table of strips and the list of rows, as the kernel reads them."""
     residuals = product.outputs if product.residuals is None else product.residuals
     tile, row = strips.rows.T
-    rows = np.empty((len(tile), ROW_WORDS), np.int64)
-    rows[:, 0] = (tile % STRIP_TILES * strips.height + row) * sums_row
-    rows[:, 1] = product.outputs
-    rows[:, 2] = residuals
+    rows = np.zeros((len(tile) + ROWS_AHEAD, ROW_WORDS), np.int64)
+    rows[: len(tile), 0] = (tile % STRIP_TILES * strips.height + row) * sums_row
+    rows[: len(tile), 1] = product.outputs
+    rows[: len(tile), 2] = residuals
     count = len(strips.tiles) // STRIP_TILES
     table = np.empty((count, STRIP_WORDS), np.int64)
     table[:, :STRIP_TILES] = strips.tiles.reshape(count, STRIP_TILES)
@@ -157,9 +166,11 @@ def _panels_call(
     if gathered:
         block = GATHER_BYTES // (STRIP_TILES * strips.height * gathered)
     else:
-        fresh = min(len(activations.offsets) * TILE_BYTES, strips.stride)
-        row_bytes = fresh + (end - first) * epilogue_code.output_size
-        block = max(1, _BLOCK_BYTES // (STRIP_TILES * strips.height * row_bytes))
+        fresh = activations.row_bytes
+        most, row_bytes = _BLOCK_BYTES, fresh + (end - first) * epilogue_code.output_size
+        if packed.nbytes > _MANY_WEIGHTS:
+            most, row_bytes = _STREAMING_BYTES, fresh  # results go by, as the weights do
+        block = max(1, most // (STRIP_TILES * strips.height * row_bytes))
     source_rows = aligned(product.rows.astype(np.int64))
     segments = aligned(product.segments.astype(np.int64))
     offsets = aligned(activations.offsets.astype(np.int64))
@@ -191,6 +202,7 @@ def _panels_call(
         StripArgument.SEGMENTS: len(segments),
         StripArgument.SEGMENT_OFFSETS: segments.ctypes.data,
         StripArgument.SEGMENT_BYTES: product.weights.shape[1] * weights.itemsize,
+        StripArgument.BY_PANELS: int(packed.nbytes > activations.read_bytes),
     }
     arguments = tuple(words[argument] for argument in StripArgument)
     keep = (packed, blocks, table, rows, offsets, configuration, source_rows, segments)

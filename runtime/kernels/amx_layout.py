@@ -113,6 +113,17 @@ class Activations:
     copies: int = 0
     crossing: float = 0.0
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of memory per row; neighbours share bytes where segments overlap."""
+        return min(len(self.offsets) * TILE_BYTES, self.strips.stride)
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read for all rows; those that are copied count twice."""
+        rows = len(self.strips.tiles) * self.strips.height
+        return rows * self.row_bytes * (2 if self.gathered else 1)
+
     def cycles(self, columns: int) -> float:
         """About how long the product takes: what each part was measured to take, added up."""
         strips = len(self.strips.tiles) // STRIP_TILES

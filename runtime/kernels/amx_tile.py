@@ -65,6 +65,10 @@ many rows."""
 ROW_WORDS = 3
 """Words per row: byte offsets in the strip's sums, in the output, in the residual."""
 
+ROWS_AHEAD = 32
+"""A finished row prefetches the residual of the one so many rows below; lists of rows are so much
+longer."""
+
 MULTIPLICATIONS: dict[ElementKind, str] = {"u8": "tdpbusd", "bf16": "tdpbf16ps"}
 
 # Tile registers.
@@ -306,6 +310,10 @@ class StripCode:
         start = e.builder.add(sums, e.load(entry, I64))
         output = e.builder.add(c, e.load(e.offset(entry, 8), I64))
         residual = e.builder.add(r, e.load(e.offset(entry, 16), I64))
+        if self.epilogue.residual:
+            # The rows of a panel are too far from one another for the CPU to foresee.
+            later = e.offset(entry, 8 * ROW_WORDS * ROWS_AHEAD)
+            e.prefetch(e.builder.add(r, e.load(e.offset(later, 16), I64)))
         kind = Vector(I32 if self.kind == "u8" else F32, TILE_COLUMNS)
         row = [e.load(e.offset(start, j * TILE_BYTES), kind) for j in range(self.tiles)]
         if self.epilogue.kind == "u8":

@@ -25,9 +25,6 @@ from runtime.kernels.intrinsics import argument, call_kernel, i64_pointer, stack
 GATHER_BYTES = 64 * 1024
 """Stack memory for gathered strips."""
 
-_MANY_PANELS = 8
-"""From here on threads share panels: the imbalance is at most an eighth."""
-
 _MANY_STEPS = 6
 """From here on the other strip is finished during the first pair of column tiles, so that this
 one's sums can take its place: they must not crowd the first-level cache."""
@@ -72,6 +69,8 @@ class StripArgument(IntEnum):
     SEGMENTS = auto()
     SEGMENT_OFFSETS = auto()
     SEGMENT_BYTES = auto()
+    BY_PANELS = auto()
+    """Whether threads have panels, all strips of each, or strips, all panels of each."""
 
 
 (
@@ -100,6 +99,7 @@ class StripArgument(IntEnum):
     _SEGMENTS,
     _SEGMENT_OFFSETS,
     _SEGMENT_BYTES,
+    _BY_PANELS,
 ) = map(int, StripArgument)
 
 (
@@ -158,13 +158,23 @@ def walk_strips(row: int, thread: int, threads: int) -> None:
     table[_TO_COUNT] = 0
     table[_TO_BLOCK] = blocks
 
+    # A thread's first and last panel (or strip) may be shared with its neighbours: of the first
+    # one it leaves out so many strips (panels) at the beginning, of the last one at the end.
+    by_panels = argument(row, _BY_PANELS) != 0
+    across = strip_count if by_panels else panels
+    first_unit = panels * strip_count * thread // threads
+    end_unit = panels * strip_count * (thread + 1) // threads
+    first, end = first_unit // across, -(-end_unit // across)
+    left_out_first, left_out_last = first_unit - first * across, end * across - end_unit
     first_panel, end_panel, first_strip, end_strip = 0, panels, 0, strip_count
-    if panels >= _MANY_PANELS and gathered == 0:
-        first_panel = panels * thread // threads
-        end_panel = panels * (thread + 1) // threads
+    if by_panels:
+        first_panel, end_panel = first, end
+        if end - first == 1:
+            first_strip, end_strip = left_out_first, strip_count - left_out_last
     else:
-        first_strip = strip_count * thread // threads
-        end_strip = strip_count * (thread + 1) // threads
+        first_strip, end_strip = first, end
+        if end - first == 1:
+            first_panel, end_panel = left_out_first, panels - left_out_last
 
     configure_tiles((argument(row, _CONFIGURATION),))
     base = argument(row, _A)
@@ -172,14 +182,14 @@ def walk_strips(row: int, thread: int, threads: int) -> None:
     while start < end_strip:
         stop = min(start + argument(row, _STRIPS_PER_BLOCK), end_strip)
         if gathered != 0:
-            first = argument(strips, start * STRIP_WORDS + 2)
+            top = argument(strips, start * STRIP_WORDS + 2)
             last = (stop - 1) * STRIP_WORDS
-            end = argument(strips, last + 2) + argument(strips, last + 3)
+            bottom = argument(strips, last + 2) + argument(strips, last + 3)
             gather_rows(
                 (
                     argument(row, _A),
-                    argument(row, _SOURCE_ROWS) + 8 * first,
-                    end - first,
+                    argument(row, _SOURCE_ROWS) + 8 * top,
+                    bottom - top,
                     argument(row, _SEGMENTS),
                     argument(row, _SEGMENT_OFFSETS),
                     argument(row, _SEGMENT_BYTES),
@@ -188,23 +198,34 @@ def walk_strips(row: int, thread: int, threads: int) -> None:
                 )
             )
             base = copies - argument(strips, start * STRIP_WORDS)
-        # The next panel's weights are fetched during this one's multiplications.
-        lines = -(-TILE_ROWS * PAIR // (stop - start))
         for p in range(first_panel, end_panel):
             weights = argument(row, _WEIGHTS) + p * panel_weights
             block = blocks + p * argument(row, _PANEL_BLOCK)
             ahead = weights + panel_weights
-            fetch = p + 1 < end_panel and start == first_strip
-            table[_TO_AHEAD_LINES] = lines if fetch else 0
             table[_TO_B] = weights
             table[_TO_BIAS] = block
-            for s in range(start, stop):
+            from_strip, to_strip = start, stop
+            if by_panels:
+                if p == first:
+                    from_strip = max(start, left_out_first)
+                if p == end - 1:
+                    to_strip = min(stop, strip_count - left_out_last)
+            else:
+                if start == first and p < left_out_first:
+                    from_strip = start + 1
+                if stop == end and p >= panels - left_out_last:
+                    to_strip = stop - 1
+            # The next panel's weights are fetched during this one's multiplications.
+            fetch = p + 1 < end_panel and start == first_strip
+            lines = -(-TILE_ROWS * PAIR // max(1, to_strip - from_strip)) if fetch else 0
+            table[_TO_AHEAD_LINES] = lines
+            for s in range(from_strip, to_strip):
                 word = s * STRIP_WORDS
                 table[_TO_A0] = base + argument(strips, word)
                 table[_TO_A1] = base + argument(strips, word + 1)
                 table[_TO_SUMS] = sums
                 table[_TO_FINISHED] = finished
-                table[_TO_AHEAD] = ahead + (s - start) * (lines * pairs * steps * TILE_BYTES)
+                table[_TO_AHEAD] = ahead + (s - from_strip) * (lines * pairs * steps * TILE_BYTES)
                 call_kernel(memory, 0, 1)
                 sums, finished = finished, sums
                 table[_TO_ROWS] = argument(row, _ROWS) + 8 * ROW_WORDS * argument(strips, word + 2)

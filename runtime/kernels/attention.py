@@ -9,7 +9,9 @@
 Heads are columns of q, k, v and y: nothing is transposed in memory, and no score leaves the cache.
 Bytes are multiplied exactly, with 32-bit sums, and equal `runtime.reference.integer.attention` in
 every bit; floats sum in another order than `runtime.reference.attention`, within 1e-5 of the
-greatest |v|. Threads share the blocks; each has scratch memory of its own.
+greatest |v|. bfloat16 is multiplied and summed in float32; weights are rounded to bfloat16 before
+they multiply v, which adds at most 2^-9 of the greatest |v|, and so are results. Threads share the
+blocks; each has scratch memory of its own.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ from functools import cache
 
 import numpy as np
 
+from dialects.elements import bfloat16
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
-from runtime.kernels.amx_tile import TILE_ROWS, tile_configuration
+from runtime.kernels.amx_tile import TILE_BYTES, TILE_ROWS, tile_configuration
 from runtime.kernels.attention_rows import GROUP, finish_rows, softmax_rows
 from runtime.kernels.attention_strips import StripProducts
 from runtime.kernels.attention_tiles import Products, attention_multiply
 from runtime.kernels.intrinsics import argument
 from runtime.kernels.isa import AMX, Isa, tile_registers_permitted
-from runtime.kernels.multiply import ElementKind
+from runtime.kernels.multiply import ElementKind, multiply_for
 
 QUERIES = 32
 """Queries per block: 128 keys then have 16 KB of scores."""
@@ -59,13 +62,29 @@ class Scaling:
 
 def every_kernel(isa: Isa) -> list[Kernel]:
     """All kernels that attention may ask for."""
-    return [attention_kernel(_products(isa, kind)) for kind in ("u8", "f32")]
+    found = [_products(isa, "u8"), _products(isa, "f32")]
+    if multiply_for(isa, "bf16") is not None:
+        found += [Products(attention_multiply(isa, "bf16")), _products(isa, "bf16")]
+    return [attention_kernel(products) for products in dict.fromkeys(found)]
 
 
-def _products(isa: Isa, kind: ElementKind) -> Products:
+def takes_bf16(isa: Isa, depth: int) -> bool:
+    """Whether heads of `depth` columns of bfloat16 have a kernel; an odd one would multiply the
+    zeros it is padded with by what follows, which may be a NaN."""
+    return depth % 2 == 0 and multiply_for(isa, "bf16") is not None
+
+
+def _products(isa: Isa, kind: ElementKind, depth: int = TILE_BYTES) -> Products:
     multiply = attention_multiply(isa, kind)
-    strips = kind == "u8" and AMX in isa.lineage and tile_registers_permitted()
+    whole = kind == "bf16" and depth * multiply.element_bytes % TILE_BYTES == 0
+    strips = (kind == "u8" or whole) and AMX in isa.lineage and tile_registers_permitted()
     return StripProducts(multiply) if strips else Products(multiply)
+
+
+def _kind(q: View, scaling: Scaling | None) -> ElementKind:
+    if scaling is not None:
+        return "u8"
+    return "bf16" if q.dtype == bfloat16 else "f32"
 
 
 def attention_calls(
@@ -80,7 +99,8 @@ def attention_calls(
     isa: Isa,
     scaling: Scaling | None = None,
 ) -> list[Call]:
-    """y = softmax(q @ k^T * scale + mask) @ v per head; q, k, v, y all u8 (with `scaling`) or f32.
+    """y = softmax(q @ k^T * scale + mask) @ v per head; q, k, v, y all u8 (with `scaling`), f32,
+    or bf16 where `takes_bf16`.
 
     q, y: [B, Q, H * D] and [B, Q, H * V], k, v: [B, K, H * D] and [B, K, H * V], with adjacent
     columns; mask: float32, broadcast to [B, H, Q, K], with adjacent keys.
@@ -98,7 +118,10 @@ def attention_calls(
             f"attention: {keys} keys and {depth} columns per head, but 32-bit sums hold at most "
             f"{_MOST_KEYS} and {_MOST_COLUMNS}; use a float precision"
         )
-    products = _products(isa, "f32" if scaling is None else "u8")
+    kind = _kind(q, scaling)
+    if kind == "bf16" and not takes_bf16(isa, depth):
+        raise ValueError(f"attention: {isa} has no kernel for bfloat16 heads of {depth} columns")
+    products = _products(isa, kind, depth)
     mask, kept = _mask_of(mask, (batch, heads, queries, keys))
     scratch = _Scratch(products, keys, depth, columns)
     items = batch * heads * -(-queries // QUERIES)
@@ -192,7 +215,10 @@ class _Scratch:
 
     @property
     def value_steps(self) -> int:
-        return -(-self.keys // self.products.taps)
+        steps = -(-self.keys // self.products.taps)
+        # Floats are padded with the last value: whatever lies there may be a NaN.
+        together = 1 if self.products.integer else self.products.steps_together
+        return -(-steps // together) * together
 
     @property
     def score_row(self) -> int:
@@ -204,7 +230,8 @@ class _Scratch:
     @property
     def weight_row(self) -> int:
         """Bytes of a row of weights: whole lines; floats lie over their scores."""
-        return 0 if self.products.taps == 1 else -(-self.keys // 64) * 64
+        size = self.products.multiply.element_bytes
+        return 0 if size == 4 else -(-self.keys * size // 64) * 64
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -29,8 +29,8 @@ def softmax_rows(products: Products) -> Any:
     `totals`, where the maximum is kept before. The weights may lie over the scores. `multiplier`
     is the bit pattern of a float32.
     """
-    lanes, integer = products.lanes, products.taps == 4
-    floats = Vector(F32, lanes)
+    lanes, integer = products.lanes, products.integer
+    size, floats = products.multiply.element_bytes, Vector(F32, lanes)
 
     def emit(e: Emitter, arguments: list[Any]) -> None:
         scores, stride, keys, rows, weights, w_stride, mask, mask_stride, bits, totals = arguments
@@ -103,7 +103,8 @@ def softmax_rows(products: Products) -> Any:
                 weight = exp(
                     e, builder.fsub(e.load(builder.add(start, skip), floats), shift), lanes
                 )
-                e.store(weight, builder.add(target, skip))
+                place = builder.add(target, builder.mul(chunk, I64(size * lanes)))
+                e.store(e.narrow(weight, "bf16") if size == 2 else weight, place)
                 return [builder.fadd(carried[0], weight)]
 
             zero = [products.multiply.zero(e)]
@@ -132,9 +133,9 @@ def finish_rows(products: Products) -> Any:
     Bytes: y = rint(clamp((sums - total * zero of v) * (multiplier / total))) + zero, total at
     least 1. Floats: y = sums * (1 / total). Multiplier and bounds are bit patterns of float32.
     """
-    lanes, integer = products.lanes, products.taps == 4
+    lanes, integer = products.lanes, products.integer
     floats, integers = Vector(F32, lanes), Vector(I32, lanes)
-    y_size = 1 if integer else 4
+    y_size = products.multiply.element_bytes
 
     def emit(e: Emitter, arguments: list[Any]) -> None:
         sums, stride, columns, rows, totals, y, y_stride, v_zero, *words = arguments
@@ -176,6 +177,8 @@ def finish_rows(products: Products) -> Any:
                         builder.bitcast(rounded, integers), bit_pattern(ROUND, lanes)
                     )
                     value = builder.trunc(builder.add(bits, zero), Vector(I8, lanes))
+                elif y_size == 2:
+                    value = e.narrow(value, "bf16")
                 skip = builder.mul(number, I64(y_size * lanes))
                 e.store(value, builder.add(target, skip), mask)
 

@@ -1,6 +1,6 @@
 """The matrix products of attention on AMX (see `amx_tile` for its tiles).
 
-A panel of `attention_tiles` packs 16 columns as [K / 4][16][4]: sixteen steps of it are one tile
+A panel of `attention_tiles` packs 16 columns as [K / T][16][T]: sixteen steps of it are one tile
 register. The queries are copied, each row padded with zeros to whole lines of 64 bytes: where heads
 have 32 columns every other row would cross a line, which triples the time of a load, and the zeros
 meet whatever the panels hold behind the last step.
@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from runtime.kernels.amx_tile import STRIP_TILES, TILE_BYTES, TILE_ROWS
+from runtime.kernels.amx_tile import MULTIPLICATIONS, STRIP_TILES, TILE_BYTES, TILE_ROWS
 from runtime.kernels.attention_tiles import Products, least
 from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
 
@@ -25,7 +25,9 @@ _B_TILE = TILE_ROWS * TILE_BYTES
 
 @dataclass(frozen=True)
 class StripProducts(Products):
-    """`Products` of bytes with tile registers: a tile is a strip of 32 rows."""
+    """`Products` of bytes or bfloat16 with tile registers: a tile is a strip of 32 rows.
+
+    Floats need a depth of whole lines: what panels hold behind the last step may be a NaN."""
 
     @property
     def name(self) -> str:
@@ -40,7 +42,7 @@ class StripProducts(Products):
         return TILE_ROWS
 
     def query_row(self, depth: int) -> int:
-        return -(-depth // TILE_BYTES) * TILE_BYTES
+        return -(-depth * self.multiply.element_bytes // TILE_BYTES) * TILE_BYTES
 
     def gather(self) -> Any:
         def emit(e: Emitter, arguments: list[Any]) -> None:
@@ -73,6 +75,8 @@ class StripProducts(Products):
         return generated(f"attention_gather_{self.name}", 6, emit)
 
     def tile(self) -> Any:
+        multiply = MULTIPLICATIONS[self.multiply.kind]
+
         def emit(e: Emitter, arguments: list[Any]) -> None:
             a, stride, _, b, panel_stride, steps, bias, c, c_stride = arguments
             builder = e.builder
@@ -89,7 +93,7 @@ class StripProducts(Products):
                 for start, row, register in zip((a, below), _SUMS, _A, strict=True):
                     _load(e, register, builder.add(start, position), stride)
                     for column, total in enumerate(row):
-                        _tile(e, "tdpbusd", I8(total), I8(register), I8(_B[column]))
+                        _tile(e, multiply, I8(total), I8(register), I8(_B[column]))
                 return []
 
             e.loop(steps, [], step)

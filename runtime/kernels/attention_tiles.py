@@ -2,8 +2,8 @@
 
     C[i, n] = bias[n] + sum over k of  A[i, k] * B[k, n]         32-bit sums or float32, as they are
 
-B is packed by the kernel itself, in panels of one register (L lanes, T = 4 taps of u8 or one
-float32), zero-padded in K:
+B is packed by the kernel itself, in panels of one register (L lanes, T taps: 4 of u8, 2 of
+bfloat16, 1 of float32), zero-padded in K:
 
     [N / L][K / T][L][T]        the order inside [L][T] is that of `Multiply.pack`
 
@@ -91,7 +91,12 @@ class Products:
     @property
     def taps(self) -> int:
         """Elements of K in a step."""
-        return 1 if self.multiply.kind == "f32" else 4
+        return 4 // self.multiply.element_bytes
+
+    @property
+    def integer(self) -> bool:
+        """Whether it multiplies bytes, and sums int32."""
+        return self.multiply.kind == "u8"
 
     @property
     def rows(self) -> int:
@@ -110,7 +115,7 @@ class Products:
         return 1
 
     def query_row(self, depth: int) -> int:
-        """Bytes of a row of copied queries; 0 where tiles read them where they lie."""
+        """Bytes of a row of `depth` copied queries; 0 where tiles read them where they lie."""
         return 0
 
     def gather(self) -> Any:
@@ -128,7 +133,7 @@ class Products:
 
     def _register_of_bytes(self, e: Emitter, value: Any) -> Any:
         """A register of [L][4] bytes in the order of `Multiply.pack`."""
-        if self.taps == 1:
+        if not self.integer:
             return value
         places = np.arange(4 * self.lanes, dtype=np.int16).reshape(1, self.lanes, 4)
         order = self.multiply.pack(places).reshape(-1).tolist()
@@ -206,6 +211,11 @@ class Products:
                     skip = builder.mul(number, I64(4 // taps * lanes))
                     if taps == 1:
                         value = e.load(builder.add(rows[0], skip), Vector(F32, lanes))
+                    elif taps == 2:
+                        halves = [
+                            e.load(builder.add(row, skip), Vector(I16, lanes)) for row in rows
+                        ]
+                        value = builder.bitcast(_zip(e, *halves, 0, lanes), Vector(I32, lanes))
                     else:
                         octets = [e.load(builder.add(row, skip), Vector(I8, lanes)) for row in rows]
                         value = builder.xor(_interleaved(e, octets), flips)
@@ -233,7 +243,7 @@ class Products:
                 e.store(self.multiply.zero(e), place)
                 return []
 
-            if self.taps == 1:
+            if not self.integer:
                 e.loop(panels, [], clear)
                 return
             ones = self.multiply.from_bytes(e, e.splat(I32(0x01010101), lanes))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialects.elements import bfloat16
 from runtime.executor import run_calls
 from runtime.kernels.abi import View
-from runtime.kernels.attention import Scaling, attention_calls, every_kernel
+from runtime.kernels.attention import Scaling, attention_calls, every_kernel, takes_bf16
 from runtime.kernels.isa import Isa
 from runtime.reference import INTEGER_REFERENCE, REFERENCE, QuantParams
 from runtime.reference.integer.attention import score_multiplier, value_multiplier
@@ -49,7 +50,7 @@ def mask_for(
 
 
 def run_float(q, k, v, mask, heads, scale, isa, threads=1) -> np.ndarray:
-    y = dense(np.zeros((*q.shape[:2], v.shape[2]), F32))
+    y = dense(np.zeros((*q.shape[:2], v.shape[2]), q.dtype))
     held = [dense(x) for x in (q, k, v, *(() if mask is None else (mask,)))]
     views = [*(guarded.view for guarded in held), None][:4]
     calls = attention_calls(*views, y.view, heads=heads, scale=scale, isa=isa)
@@ -70,6 +71,48 @@ def test_float(isa, batch, heads, queries, keys, depth, columns, masked, threads
     expected = REFERENCE["attention"](q, k, v, mask=mask, heads=heads, scale=scale)
     result = run_float(q, k, v, mask, heads, scale, isa, threads)
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(v).max())
+
+
+@FIXED
+@given(**SIZES | {"depth": st.sampled_from([2, 6, 32, 64, 66, 96])})
+def test_bfloat16(isa, batch, heads, queries, keys, depth, columns, masked, threads, seed) -> None:
+    if not takes_bf16(isa, depth):
+        assert isa.name == "portable"
+        return
+    rng = np.random.default_rng(seed)
+    q = rng.normal(size=(batch, queries, heads * depth)).astype(bfloat16)
+    k = rng.normal(size=(batch, keys, heads * depth)).astype(bfloat16)
+    v = rng.normal(size=(batch, keys, heads * columns)).astype(bfloat16)
+    mask = mask_for(masked, rng, batch, heads, queries, keys)
+    scale = depth**-0.5
+    wide = [x.astype(F32) for x in (q, k, v)]
+    expected = REFERENCE["attention"](*wide, mask=mask, heads=heads, scale=scale)
+    result = run_float(q, k, v, mask, heads, scale, isa, threads).astype(F32)
+    # Weights and results are rounded, each by at most 2^-9.
+    tolerance = (2.0**-9 + 1e-5) * np.abs(wide[2]).max()
+    np.testing.assert_allclose(result, expected, rtol=2.0**-8, atol=tolerance)
+
+
+def test_bfloat16_ignores_what_lies_behind(isa: Isa) -> None:
+    """Neighbours of k, q and v in memory are NaNs: nothing is multiplied by them."""
+    rng = np.random.default_rng(11)
+    for depth in (34, 32):
+        if not takes_bf16(isa, depth):
+            continue
+        padded = rng.normal(size=(3, 1, 9, depth + 40)).astype(bfloat16)
+        padded[..., depth:] = np.nan
+        q, k, v = padded
+        y = np.zeros((1, 9, depth), bfloat16)
+        views = [View.of(x[..., :depth]) for x in (q, k, v)]
+        calls = attention_calls(*views, None, View.of(y), heads=1, scale=0.2, isa=isa)
+        run_calls(calls, 1)
+        assert np.isfinite(y.astype(F32)).all()
+
+
+def test_bfloat16_of_an_odd_depth_has_no_kernel(isa: Isa) -> None:
+    odd = View.of(np.zeros((1, 4, 7), bfloat16))
+    with pytest.raises(ValueError, match="heads of 7 columns"):
+        attention_calls(odd, odd, odd, None, odd, heads=1, scale=1.0, isa=isa)
 
 
 def quantized(rng: np.random.Generator, scale: float) -> QuantParams:

@@ -81,7 +81,7 @@ def test_identity_follows_key_source_and_cpu(
 ) -> None:
     function = store_seven.function
     paths = {cache.entry_path(store_seven), cache.entry_path(Kernel.of(function, "other"))}
-    monkeypatch.setenv("NUMBA_CPU_NAME", "haswell")
+    monkeypatch.setenv("NUMBA_CPU_NAME", "znver2")
     paths.add(cache.entry_path(store_seven))
     monkeypatch.setattr(cache, "source_digest", lambda module: "other source")
     paths.add(cache.entry_path(store_seven))
