@@ -53,23 +53,23 @@ _TWO_63, _TWO_64 = 2.0**63, 2.0**64
 
 
 @device
-def _is_float(code: int) -> bool:
+def _is_float(code: int) -> Any:
     return code >= _F16
 
 
 @device
-def _is_unsigned(code: int) -> bool:
+def _is_unsigned(code: int) -> Any:
     return code <= _U64
 
 
 @device
-def _bits_of(code: int) -> int:
+def _bits_of(code: int) -> Any:
     """The width of an integer type."""
     return 8 << ((code - 1) & 3)
 
 
 @device
-def _load_integer(at: int, code: int) -> int:
+def _load_integer(at: int, code: int) -> Any:
     """The integer or bool at an address, as int64."""
     if _bits_of(code) == 64 and code != _BOOL:
         return i64_pointer(at)[0]
@@ -87,7 +87,7 @@ def _load_integer(at: int, code: int) -> int:
 
 
 @device
-def _load_float(at: int, code: int) -> float:
+def _load_float(at: int, code: int) -> Any:
     """The element of any type at an address, as float64."""
     if code == _F32:
         return np.float64(f32_pointer(at)[0])
@@ -118,7 +118,7 @@ def _store_integer(at: int, code: int, value: int) -> None:
 
 
 @device
-def _greatest(code: int) -> int:
+def _greatest(code: int) -> Any:
     """The greatest integer of a type, as int64."""
     if code == _U64:
         return np.int64(-1)
@@ -126,7 +126,7 @@ def _greatest(code: int) -> int:
 
 
 @device
-def _saturated(value: float, code: int) -> int:
+def _saturated(value: float, code: int) -> Any:
     """A float64 toward zero, limited to the range of an integer type; NaN is 0."""
     value = np.trunc(value)
     unsigned = _is_unsigned(code)
@@ -206,7 +206,7 @@ def any_cast_calls(x: View, y: View) -> list[Call]:
 
 
 @device
-def _integer_power(a: int, b: int, code: int, unsigned_b: bool) -> int:
+def _integer_power(a: int, b: int, code: int, unsigned_b: bool) -> Any:
     """a ** b modulo 2^64, a of the type `code`; of a negative b, 1 / a^|b| truncated."""
     if b < 0 and not unsigned_b:
         if a == 0:

@@ -7,9 +7,9 @@ only lowered; the kernel it becomes a part of is optimized once, as a whole.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from numba import _dynfunc
+from numba import _dynfunc  # pyright: ignore[reportAttributeAccessIssue]
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
@@ -58,7 +58,7 @@ class _LowerInlined(NativeLowering):
 
     _name = "lower_inlined"
 
-    def run_pass(self, state: Any) -> bool:
+    def run_pass(self, state: Any) -> Literal[True]:
         target = state.targetctx
         state.library = _InlinedLibrary(target.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
