@@ -180,7 +180,7 @@ def _source(module: ModuleType) -> str:
 
 _FLAGS = {
     "no_cpython_wrapper": True,
-    "no_compile": True,  # leave that to `serialize_using_object_code`
+    "no_compile": True,  # leave that to `object_file`
     "nrt": False,  # no reference counts
     "error_model": "numpy",  # no check for a division by zero
 }
@@ -198,6 +198,8 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     from numba.core import compiler, registry, types
     from numba.core.compiler_lock import global_compiler_lock
 
+    from runtime.kernels.numba_pipeline import KernelLibrary
+
     function = kernel.function
     if isinstance(function, GeneratedFunction):
         return function.compile(_target_machine())
@@ -206,7 +208,8 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     for name, value in _FLAGS.items():
         setattr(flags, name, value)
     with global_compiler_lock:
-        target = registry.cpu_target
+        target: Any = registry.cpu_target
+        library = KernelLibrary(target.target_context.codegen(), function.__name__)
         compiled = compiler.compile_extra(
             target.typing_context,
             target.target_context,
@@ -215,10 +218,9 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
             types.void,
             flags,
             {},
+            library=library,
         )
-        library = compiled.library
-        library.enable_object_caching()
-        _, _, (object_file, _) = library.serialize_using_object_code()
+        object_file = library.object_file()
         _check_symbols(kernel, library.get_llvm_str())
         return compiled.fndesc.llvm_cfunc_wrapper_name, object_file
 

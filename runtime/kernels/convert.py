@@ -13,15 +13,15 @@ are per tensor, or arrays along one axis.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
+from runtime.kernels.any_element import any_cast_calls
 from runtime.kernels.cast_pixels import cast_pixel_calls, casts_pixels
 from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
-from runtime.kernels.half import NARROW, STORED, WIDEN, f64_to_f32_odd, itself
+from runtime.kernels.half import NARROW, STORED, WIDEN, itself
 from runtime.kernels.intrinsics import f32_argument, rint
 from runtime.kernels.isa import Isa
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
@@ -193,28 +193,10 @@ def _nonzero(value: Any) -> Any:
     return np.uint8(value != 0)
 
 
-def _to_half(x: str, narrow: Any) -> Any:
-    """Through float32; float64 is rounded to it so that the second rounding is the only one.
-
-    Not for bfloat16, which `ml_dtypes` and other runtimes round twice.
-    """
-    exact = x == "float64" and narrow is NARROW["float16"]
-
-    @device
-    def once(value: Any) -> Any:
-        return narrow(f64_to_f32_odd(value))
-
-    @device
-    def plainly(value: Any) -> Any:
-        return narrow(np.float32(value))
-
-    return once if exact else plainly
-
-
 def _cast_function(x: str, y: str) -> Any:
     """The conversion of one element, which is not in half precision."""
     if y in NARROW:
-        return _to_half(x, NARROW[y])
+        return NARROW[y]
     if y == "bool":
         return _nonzero
     if not x.startswith("float") or y.startswith("float"):
@@ -224,7 +206,7 @@ def _cast_function(x: str, y: str) -> Any:
 
 @cache
 def cast_kernel(x: str, y: str) -> Kernel:
-    """The kernel that casts dtype `x` to dtype `y`."""
+    """The kernel that casts dtype `x` to dtype `y`, one of which is float32."""
     widen = WIDEN.get(x, itself)
     function = _cast_function("float32" if x in WIDEN else x, y)
 
@@ -246,6 +228,8 @@ def cast_calls(x: View, y: View) -> list[Call]:
         return []
     if casts_pixels(x, y):
         return cast_pixel_calls(x, y)
+    if "float32" not in (x.dtype.name, y.dtype.name):
+        return any_cast_calls(x, y)
     return [Call(cast_kernel(x.dtype.name, y.dtype.name), nest_arguments((x, y)))]
 
 
@@ -281,6 +265,7 @@ def every_kernel(isa: Isa) -> list[Kernel]:
             for make in (dequantize_kernel, dequantize_axis_kernel)
             for x in (*BYTES, "int32")
         ),
-        *(cast_kernel(x, y) for x, y in product(EVERY_ELEMENT, EVERY_ELEMENT)),
+        *(cast_kernel("float32", y) for y in EVERY_ELEMENT),
+        *(cast_kernel(x, "float32") for x in EVERY_ELEMENT if x != "float32"),
         flip_sign_kernel(),
     ]

@@ -22,6 +22,7 @@ import numpy as np
 
 from runtime.kernels import scalar_functions
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
+from runtime.kernels.any_element import any_power_calls
 from runtime.kernels.element_types import INTEGERS, NUMBERS, NUMBERS_AND_BOOLEAN
 from runtime.kernels.half import FLOATS, WIDEN, element_access
 from runtime.kernels.intrinsics import f32_argument
@@ -37,6 +38,10 @@ from runtime.kernels.strided import (
 )
 
 _COMMUTATIVE = ("add", "mul")
+_MIRRORED = {"greater": "less", "greater_equal": "less_equal"}
+"""Operations that are others with their operands exchanged."""
+_OF_BITS = ("add", "sub", "mul", "equal")
+"""Operations that do not care whether an integer has a sign."""
 
 _ALPHA = parameters_at(2)
 _BETA = _ALPHA + 1
@@ -82,12 +87,27 @@ def unary_calls(
     """
     if y.size == 0:
         return []
+    words = nest_arguments((x, y))
     if y.dtype.name in FLOATS:
-        parameters = (f32_bits(alpha), f32_bits(beta))
-    else:
-        parameters = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
-    kernel = unary_kernel(operation, y.dtype.name)
-    return [Call(kernel, nest_arguments((x, y)) + parameters)]
+        kernel = unary_kernel(operation, y.dtype.name)
+        return [Call(kernel, (*words, f32_bits(alpha), f32_bits(beta)))]
+    if y.dtype != np.bool_:
+        operation, alpha, beta = _as_clip(operation, y.dtype, alpha, beta)
+    dtype = _BITS[y.dtype.itemsize] if operation == "neg" else y.dtype.name
+    bounds = (_integer_bound(alpha, y.dtype), _integer_bound(beta, y.dtype))
+    return [Call(unary_kernel(operation, dtype), (*words, *bounds))]
+
+
+def _as_clip(
+    operation: str, dtype: np.dtype, alpha: float, beta: float
+) -> tuple[str, float, float]:
+    """An integer operation and its attributes; as a clip, if it is one in the range of the type."""
+    unsigned = np.issubdtype(dtype, np.unsignedinteger)
+    if operation == "relu" or (operation == "abs" and unsigned):
+        return "clip", 0, np.inf
+    if operation == "sign" and unsigned:
+        return "clip", 0, 1
+    return operation, alpha, beta
 
 
 def _integer_bound(value: float, dtype: np.dtype) -> int:
@@ -112,14 +132,13 @@ def clip_calls(x: View, y: View, *, low: float, high: float) -> list[Call]:
 
 
 @cache
-def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
-    """The kernel of one binary operation on one combination of element types."""
-    function = scalar_functions.binary_function(operation, _computed_in(a), _computed_in(b))
-    stored_a, load_a, _ = element_access(a)
-    stored_b, load_b, _ = element_access(b)
+def binary_kernel(operation: str, x: str, y: str) -> Kernel:
+    """The kernel of one binary operation on elements of type `x`, with results of type `y`."""
+    function = scalar_functions.binary_function(operation, "float32" if x in WIDEN else x)
+    stored, load, _ = element_access(x)
     stored_y, _, store = element_access(y)
 
-    if a in FLOATS and b in FLOATS:
+    if x in FLOATS:
 
         @device
         def row_function(
@@ -127,14 +146,14 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
         ) -> None:
             if sa == 1 and sb == 1 and sy == 1:
                 for i in range(n):
-                    y[i] = store(function(load_a(a[i]), load_b(b[i])))
+                    y[i] = store(function(load(a[i]), load(b[i])))
             elif sa == 1 and sb == 0 and sy == 1:
-                scalar = load_b(b[0])
+                scalar = load(b[0])
                 for i in range(n):
-                    y[i] = store(function(load_a(a[i]), scalar))
+                    y[i] = store(function(load(a[i]), scalar))
             else:
                 for i in range(n):
-                    y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
+                    y[i * sy] = store(function(load(a[i * sa]), load(b[i * sb])))
     else:
 
         @device
@@ -142,14 +161,9 @@ def binary_kernel(operation: str, a: str, b: str, y: str) -> Kernel:
             row: int, n: int, a: Any, sa: int, b: Any, sb: int, y: Any, sy: int
         ) -> None:
             for i in range(n):
-                y[i * sy] = store(function(load_a(a[i * sa]), load_b(b[i * sb])))
+                y[i * sy] = store(function(load(a[i * sa]), load(b[i * sb])))
 
-    return nest3(binary_kernel, row_function, stored_a, stored_b, stored_y, operation, a, b, y)
-
-
-def _computed_in(dtype: str) -> str:
-    """The type an operation on elements of `dtype` computes in."""
-    return "float32" if dtype in WIDEN else dtype
+    return nest3(binary_kernel, row_function, stored, stored, stored_y, operation, x, y)
 
 
 def binary_calls(operation: str, a: View, b: View, y: View) -> list[Call]:
@@ -159,14 +173,22 @@ def binary_calls(operation: str, a: View, b: View, y: View) -> list[Call]:
     """
     if y.size == 0:
         return []
+    if operation in _MIRRORED:
+        return binary_calls(_MIRRORED[operation], b, a, y)
     if operation in _COMMUTATIVE and a.size < b.size:
         a, b = b, a  # the fast loops expect the scalar, if any, second
-    views = (a.broadcast_to(y.shape), b.broadcast_to(y.shape), y)
-    kernel = binary_kernel(operation, a.dtype.name, b.dtype.name, y.dtype.name)
-    return [Call(kernel, nest_arguments(views))]
+    a, b = a.broadcast_to(y.shape), b.broadcast_to(y.shape)
+    x = a.dtype.name
+    if operation == "pow" and (x not in FLOATS or b.dtype != a.dtype):
+        return any_power_calls(a, b, y)
+    result = y.dtype.name
+    if operation in _OF_BITS and x not in FLOATS:
+        x = _BITS[a.dtype.itemsize]
+        result = result if operation == "equal" else x
+    return [Call(binary_kernel(operation, x, result), nest_arguments((a, b, y)))]
 
 
-_BITS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+_BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
 """The integer type that moves elements of a size; moving needs no knowledge of what they mean."""
 
 
@@ -192,23 +214,26 @@ def where_calls(condition: View, a: View, b: View, y: View) -> list[Call]:
     return [Call(where_kernel(_BITS[y.dtype.itemsize]), nest_arguments(views))]
 
 
-_ARITHMETIC = ("add", "sub", "mul", "div", "mod", "min", "max")
-_COMPARISONS = ("equal", "less", "less_equal", "greater", "greater_equal")
+_ORDERED = ("div", "mod", "min", "max")
+_COMPARISONS = ("less", "less_equal")
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every element-wise kernel; they are the same for all instruction sets."""
     unary = [
         *product(scalar_functions.FLOAT_UNARY, FLOATS),
-        *product([name for name in scalar_functions.INTEGER_UNARY if name != "not"], INTEGERS),
+        *(("clip", x) for x in INTEGERS),
+        *product(("neg", "abs", "sign"), _BITS.values()),
         ("not", "bool"),
     ]
+    of_bits = (*FLOATS, *_BITS.values())
     binary = [
-        *((operation, x, x, x) for operation, x in product(_ARITHMETIC, NUMBERS)),
-        *(("pow", a, b, a) for a, b in product(NUMBERS, NUMBERS)),
-        *((operation, x, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
-        *((operation, "bool", "bool", "bool") for operation in ("and", "or", "xor")),
-        *(("prelu", x, x, x) for x in FLOATS),
+        *((operation, x, x) for operation, x in product(("add", "sub", "mul"), of_bits)),
+        *((operation, x, x) for operation, x in product(_ORDERED, NUMBERS)),
+        *((operation, x, x) for operation, x in product(("pow", "prelu"), FLOATS)),
+        *(("equal", x, "bool") for x in of_bits),
+        *((operation, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
+        *((operation, "bool", "bool") for operation in ("and", "or", "xor")),
     ]
     return [
         *(unary_kernel(*member) for member in unary),

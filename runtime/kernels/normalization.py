@@ -19,8 +19,9 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.copy import copy_calls
-from runtime.kernels.half import element_access
+from runtime.kernels.half import FLOATS, element_access
 from runtime.kernels.intrinsics import f32_argument, f64_pointer
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import sums_of
 from runtime.kernels.strided import (
     Axis,
@@ -216,3 +217,8 @@ def lrn_calls(x: View, y: View, *, size: int, alpha: float, beta: float, bias: f
     )
     words = nest_arguments((x.slice(1, 0, 1), y.slice(1, 0, 1)))
     return [Call(lrn_kernel(), (*words, x.shape[1], x.strides[1], y.strides[1], size, *bits))]
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel; they are the same for all instruction sets."""
+    return [*(standardize_kernel(x) for x in FLOATS), batch_norm_kernel(), lrn_kernel()]

@@ -181,13 +181,13 @@ def _truncated_mean(total: Any, count: Any) -> Any:
 
 @cache
 def reduce_integers_kernel(operation: Operation, dtype: str) -> Kernel:
-    """Any integer type, or bool; the mean truncates toward zero."""
+    """Any integer type; the mean truncates toward zero."""
     combine = _COMBINE[operation]
     signed = dtype.startswith("int")
     # Unsigned totals, or the largest u64 would compare as negative.
     wide = np.int64 if signed else np.uint64
-    least, greatest = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    start = wide({"max": least, "min": greatest, "prod": 1}.get(operation, 0))
+    limits = np.iinfo(dtype)
+    start = wide({"max": limits.min, "min": limits.max, "prod": 1}.get(operation, 0))
     mean = _truncated_mean if signed else _floored_mean
     finish = mean if operation == "mean" else _unchanged
 
@@ -288,7 +288,7 @@ def reduce_calls(operation: Operation, x: View, y: View, axes: Sequence[int]) ->
     x, y, reduced = split_axes(x, y, axes)
     words = nest_arguments((x, y), _inner_operand(x)) + _reduced_words(reduced, x.dtype.itemsize)
     if x.dtype.name not in FLOATS:
-        return [Call(reduce_integers_kernel(operation, x.dtype.name), words)]
+        return [Call(reduce_integers_kernel(operation, _reduced_as(operation, x.dtype)), words)]
     one_axis = len(reduced) == 0 or (
         len(reduced) == 1
         and (abs(reduced[0].strides[0]) == x.dtype.itemsize or _inner_operand(x) is None)
@@ -326,6 +326,17 @@ def quantized_mean_calls(
     return [Call(quantized_mean_kernel(), words + parameters)]
 
 
+_UNSIGNED = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
+
+
+def _reduced_as(operation: Operation, dtype: np.dtype) -> str:
+    """The integer type whose kernel gives the same bits: sums and products do not care for signs,
+    and a bool is a byte."""
+    if operation in ("sum", "prod") or dtype == np.bool_:
+        return _UNSIGNED[dtype.itemsize]
+    return dtype.name
+
+
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every reduction; they are the same for all instruction sets."""
     extremes: tuple[Operation, ...] = ("max", "min")
@@ -336,7 +347,10 @@ def every_kernel(isa: Isa) -> list[Kernel]:
             for make in (reduce_rows_kernel, reduce_columns_kernel)
             for member in product((*extremes, *totals), FLOATS)
         ),
-        *(reduce_integers_kernel(*member) for member in product(extremes, (*INTEGERS, "bool"))),
-        *(reduce_integers_kernel(*member) for member in product(totals, INTEGERS)),
+        *(reduce_integers_kernel(*member) for member in product((*extremes, "mean"), INTEGERS)),
+        *(
+            reduce_integers_kernel(*member)
+            for member in product(("sum", "prod"), _UNSIGNED.values())
+        ),
         quantized_mean_kernel(),
     ]

@@ -17,7 +17,6 @@ _SIXTH = _F(1.0 / 6.0)
 _SQRT_HALF = _F(math.sqrt(0.5))
 _SQRT_2_OVER_PI = _F(math.sqrt(2.0 / math.pi))
 _GELU_CUBIC = _F(0.044715)
-_U64_ZERO, _U64_ONE = np.uint64(0), np.uint64(1)
 
 # --- float to integer ----------------------------------------------------------------------------
 
@@ -166,11 +165,6 @@ def _clip(x: Any, alpha: Any, beta: Any) -> Any:
 
 
 @device
-def _integer_relu(x: Any, alpha: Any, beta: Any) -> Any:
-    return x if x > 0 else x ^ x  # a zero of x's type: with a signed one, u64 would become float
-
-
-@device
 def _integer_sign(x: Any, alpha: Any, beta: Any) -> Any:
     return np.int64(x > 0) - np.int64(x < 0)
 
@@ -206,7 +200,6 @@ FLOAT_UNARY: dict[str, Any] = {
 }
 
 INTEGER_UNARY: dict[str, Any] = {
-    "relu": _integer_relu,
     "neg": _neg,
     "abs": _abs,
     "sign": _integer_sign,
@@ -275,41 +268,6 @@ def _pow(a: Any, b: Any) -> Any:
     return np.float32(np.float64(a) ** np.float64(b))
 
 
-def _integer_pow(dtype: str) -> Any:
-    """a ** b of integers, a of type `dtype`; b may have another type."""
-    greatest = np.uint64(np.iinfo(dtype).max)
-
-    @device
-    def power(a: Any, b: Any) -> Any:
-        if b < 0:  # 1 / a^|b|, truncated; infinity saturates
-            if a == 0:
-                return greatest
-            odd = np.int64(b) & 1
-            below = np.int64(a == -1) * (1 - 2 * odd)
-            return np.uint64(np.int64(a == 1) + below)
-        # Products modulo 2^64, whose low bits are those of every narrower type.
-        base, exponent, result = np.uint64(a), np.uint64(b), _U64_ONE
-        while exponent != _U64_ZERO:
-            if exponent & _U64_ONE:
-                result = result * base
-            base = base * base
-            exponent = exponent >> _U64_ONE
-        return result
-
-    return power
-
-
-def _saturated_pow(dtype: str) -> Any:
-    """a ** b of an integer and a float: in float64, then cast to `dtype`."""
-    convert = saturating(dtype, np.float64)
-
-    @device
-    def power(a: Any, b: Any) -> Any:
-        return convert(np.float64(a) ** np.float64(b))
-
-    return power
-
-
 @device
 def _min(a: Any, b: Any) -> Any:
     return a if a < b or a != a else b
@@ -333,16 +291,6 @@ def _less(a: Any, b: Any) -> Any:
 @device
 def _less_equal(a: Any, b: Any) -> Any:
     return np.uint8(a <= b)
-
-
-@device
-def _greater(a: Any, b: Any) -> Any:
-    return np.uint8(a > b)
-
-
-@device
-def _greater_equal(a: Any, b: Any) -> Any:
-    return np.uint8(a >= b)
 
 
 @device
@@ -374,8 +322,6 @@ _BINARY: dict[str, Any] = {
     "equal": _equal,
     "less": _less,
     "less_equal": _less_equal,
-    "greater": _greater,
-    "greater_equal": _greater_equal,
 }
 _FLOAT_BINARY: dict[str, Any] = {"div": _div, "mod": _fmod, "pow": _pow, "prelu": _prelu}
 _SIGNED_BINARY: dict[str, Any] = {"div": _integer_div, "mod": _integer_mod}
@@ -388,12 +334,10 @@ _UNSIGNED_BINARY: dict[str, Any] = {
 }
 
 
-def binary_function(operation: str, a: str, b: str) -> Any:
-    """f(a, b) of an operation for operands of the given dtypes."""
+def binary_function(operation: str, dtype: str) -> Any:
+    """f(a, b) of an operation for operands of a dtype; pow is for floats only."""
     if operation in _BINARY:
         return _BINARY[operation]
-    if a == "float32":
+    if dtype == "float32":
         return _FLOAT_BINARY[operation]
-    if operation == "pow":
-        return _saturated_pow(a) if b == "float32" else _integer_pow(a)
-    return (_SIGNED_BINARY if a.startswith("int") else _UNSIGNED_BINARY)[operation]
+    return (_SIGNED_BINARY if dtype.startswith("int") else _UNSIGNED_BINARY)[operation]

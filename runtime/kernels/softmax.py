@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import LANES, lane_max, lane_sum
 from runtime.kernels.scalar_math import exp
 from runtime.kernels.strided import (
@@ -148,3 +149,8 @@ def softmax_calls(x: View, y: View, axis: int) -> list[Call]:
 def log_softmax_calls(x: View, y: View, axis: int) -> list[Call]:
     """y = log(softmax(x)) along `axis`; y must not overlap x."""
     return _calls(log_softmax_kernel(), x, y, axis)
+
+
+def every_kernel(isa: Isa) -> list[Kernel]:
+    """Every kernel; they are the same for all instruction sets."""
+    return [softmax_kernel(), log_softmax_kernel()]

@@ -28,6 +28,7 @@ from numba.core import types
 
 from runtime.kernels.abi import Kernel, KernelFunction, View
 from runtime.kernels.intrinsics import POINTERS, argument, intrinsic
+from runtime.kernels.numba_pipeline import InlinedCompiler
 
 MAX_RANK = 8
 _OUTER = MAX_RANK - 2
@@ -44,7 +45,9 @@ _MIN_ROWS = 16
 _DEVICE_OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
     "forceinline": True,
+    "pipeline_class": InlinedCompiler,
 }
 device: Callable[[Callable[..., Any]], Any] = njit(**_DEVICE_OPTIONS)
 """Decorator of functions that kernels call: always inlined (a call in a loop keeps it from being

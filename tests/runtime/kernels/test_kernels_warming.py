@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import compiler
 from compiler.cli.compile import main
 from runtime.executor import Table
 from runtime.kernels import cache, warming
@@ -20,7 +19,6 @@ from runtime.kernels.isa import ISAS, Isa, best_isa
 from runtime.kernels.resize import Sampling, interpolate_calls
 
 ROOT = Path(__file__).parents[3]
-MODEL = ROOT / "examples/digits/digits.onnx"
 FAMILIES = ("runtime.kernels.resize", "runtime.workers")
 """Few and small."""
 
@@ -98,29 +96,6 @@ def test_no_kernel_is_compiled_for_what_the_cache_holds(
     calls = interpolate_calls(View.of(x), View.of(y), Sampling(1, index, weight))
     Table(calls).run(2)
     np.testing.assert_array_equal(y, [[1.5, 3]])
-
-
-def test_a_program_needs_only_kernels_that_its_families_list(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Of the families that list theirs: what a model asks for is among it."""
-    asked: list[Kernel] = []
-    address_of = cache.address_of
-
-    def recorded(kernel: Kernel) -> int:
-        asked.append(kernel)
-        return address_of(kernel)
-
-    monkeypatch.setattr(cache, "address_of", recorded)
-    program = compiler.compile(MODEL)
-    feeds = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.inputs}
-    program.run(feeds, threads=2)
-    listed = warming.kernels_of(program.isa, warming.families())
-    for kernel in asked:
-        family = importlib.import_module(kernel.function.__module__)
-        if hasattr(family, "every_kernel"):
-            assert kernel.key in listed
-    assert asked
 
 
 @pytest.mark.parametrize("isa", ISAS, ids=str)
