@@ -305,7 +305,7 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
         if given is None:
             continue
         if option.many:
-            options[option.name] = tuple(name for text in given for name in text.split(","))
+            options[option.name] = tuple(name for text in given for name in option.split(text))
         elif option.boolean or option.choices:
             options[option.name] = given
         else:
