@@ -123,9 +123,10 @@ class Evaluation:
                 if not found:
                     self.missing(node, hints.near(node.argument, hints.names_of(self.ops)))
             case "re":
-                found = self.named(self.regular(node))
+                pattern = self.regular(node)
+                found = self.named(pattern)
                 if not found:
-                    self.missing(node, hints.near(node.argument, hints.names_of(self.ops)))
+                    self.missing(node, hints.near_regular(pattern, self.ops))
             case "pdl":
                 found = self.pdl(node)
         return found

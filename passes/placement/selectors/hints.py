@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +39,7 @@ def near_type(wanted: str, ops: Sequence[NnOp]) -> str:
         return f": it is fused into other ops ({hosts}), which pattern({name}) selects"
     present = dict.fromkeys(op.mnemonic for op in ops)
     if name in spellings():
-        return f": the program has none{_listed(present)}"
+        return f": the program has no {name}{_listed(present)}"
     # Spellings of types the program has, and no type under two of them.
     usual = [spelling for spelling, own in spellings().items() if own in present]
     close = difflib.get_close_matches(wanted[:_LENGTH], [*present, *usual], n=5, cutoff=0.4)
@@ -58,6 +59,14 @@ def near_name(wanted: str, ops: Sequence[NnOp], globbed: int) -> str:
     if any(op.mnemonic == canonical_type(wanted) for op in ops):
         return f"; type:{wanted} is a type{near(wanted, names_of(ops))}"
     return near(wanted, names_of(ops))
+
+
+def near_regular(pattern: re.Pattern[str], ops: Sequence[NnOp]) -> str:
+    """What to write in place of a regular expression that matches no name as a whole."""
+    inside = sum(any(map(pattern.search, op.names)) for op in ops)
+    if inside:
+        return f": it has to match a whole name; {counted(inside)} have a name with it inside"
+    return near(pattern.pattern, names_of(ops))
 
 
 def names_of(ops: Iterable[NnOp]) -> Iterable[str]:

@@ -39,6 +39,7 @@ MAX_STEPS = 50
 
 PREFIXES = ("type", "name", "glob", "re", "index", "pdl")
 CALLS = ("first", "last", "between", "users", "producers", "pattern")
+KEYWORDS = ("and", "or", "not")
 EXPECTED = ", ".join([*(f"{name}:..." for name in PREFIXES), *(f"{name}(...)" for name in CALLS)])
 
 _INTEGER = re.compile(r"-?\d{1,9}")
@@ -116,11 +117,10 @@ class _Parser:
             raise self.error(f"'{word}' needs parentheses: {word}(...)", start, behind)
         if word in PREFIXES:
             raise self.error(f"'{word}' is followed by a colon: {word}:...", start, behind)
-        raise self.error(
-            f"expected {EXPECTED}",
-            start,
-            self.word_end(start),
-        )
+        end = self.word_end(start)
+        if word in KEYWORDS or word != self.text[start:end]:
+            raise self.error(f"expected {EXPECTED}", start, end)
+        raise self.error(f"write type:{word}, name:{word}, or another of {EXPECTED}", start, end)
 
     # --- prefix:argument --------------------------------------------------------------------
 

@@ -8,7 +8,10 @@ itself, and a doubled quote for one quote.
 
 from __future__ import annotations
 
+import re
+
 QUOTES = "'\""
+_PLAIN = re.compile(r"[^\s,()\[\]{}'\"\\]+")
 _CLOSING = {"[": "]", "{": "}"}
 _BEFORE_QUOTE = ":,("
 """A quote opens only behind these or white space: elsewhere, as in `it's`, it is a letter."""
@@ -52,9 +55,8 @@ def unquoted(text: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """`word` as a selector writes it: as it is where that reads back, else in quotes."""
-    plain = word and word[0] not in QUOTES and end_of_word(word, 0) == len(word)
-    if plain and unclosed(word, 0, len(word)) is None:
+    """`word` as a selector writes it: as it is if nothing in it has a meaning, else in quotes."""
+    if _PLAIN.fullmatch(word):
         return word
     quote = '"' if '"' not in word else "'"
     return quote + word.replace(quote, quote * 2) + quote
