@@ -43,19 +43,19 @@ class PdlFile:
     def read(cls, path: Path) -> PdlFile:
         """Raises OctetError that names the file, and the line where there is one."""
         text = _text_of(path)
+        if pdl.PatternOp.name not in text:
+            raise OctetError(f"{path}: there is no pdl.pattern in this file")
         context = make_context()
         try:
             module = Parser(context, text, str(path)).parse_module()
         except ParseError as error:
             message = error.msg.strip().split("\n", 1)[0]
-            raise OctetError(f"{error.span.get_location()}: {message}") from None
+            where = error.span.get_location()
+            raise OctetError(f"{where}: the patterns cannot be read: {message}") from None
         except RecursionError:
             raise OctetError(f"{path}: regions nest too deep") from None
         lines = _Lines(path, text, module)
-        patterns = list(module.body.ops)
-        if not patterns:
-            raise OctetError(f"{path}: there is no pdl.pattern in this file")
-        return cls(path, tuple(_checked_root(pattern, context, lines) for pattern in patterns))
+        return cls(path, tuple(_checked_root(op, context, lines) for op in module.body.ops))
 
     def matches(self, op: NnOp) -> bool:
         """Any of the patterns matches with `op` at its root."""
@@ -86,23 +86,28 @@ def _checked_root(pattern: Operation, context: OctetContext, lines: _Lines) -> O
     """The root of a pattern that holds nothing but what the interpreter can match."""
     if not isinstance(pattern, pdl.PatternOp):
         raise lines.error(pattern, f"a pdl.pattern is expected here, got {pattern.name}")
-    for op in (pattern, *pattern.body.block.ops):
-        if not isinstance(op, SUPPORTED):
-            offered = ", ".join(kind.name for kind in SUPPORTED)
-            raise lines.error(op, f"{op.name} cannot be matched here; patterns hold {offered}")
-        try:
-            op.verify(verify_nested_ops=False)
-        except VerifyException as error:
-            raise lines.error(op, str(error).strip().split("\n", 1)[0]) from None
-        if isinstance(op, pdl.OperationOp):
-            _check_name(op, context, lines)
-            _check_operands(op, lines)
+    _verify(pattern, lines)
     rewrite = pattern.body.block.last_op
     assert isinstance(rewrite, pdl.RewriteOp)
     root = rewrite.root
     if not isinstance(root, OpResult) or not isinstance(root.op, pdl.OperationOp):
         raise lines.error(rewrite, 'the root is missing: pdl.rewrite %op with "select"')
+    for op in pattern.body.block.ops:
+        if not isinstance(op, SUPPORTED):
+            offered = ", ".join(kind.name for kind in SUPPORTED)
+            raise lines.error(op, f"{op.name} cannot be matched here; patterns hold {offered}")
+        _verify(op, lines)
+        if isinstance(op, pdl.OperationOp):
+            _check_name(op, context, lines)
+            _check_operands(op, lines)
     return root
+
+
+def _verify(op: Operation, lines: _Lines) -> None:
+    try:
+        op.verify(verify_nested_ops=False)
+    except VerifyException as error:
+        raise lines.error(op, str(error).strip().split("\n", 1)[0]) from None
 
 
 def _check_name(op: pdl.OperationOp, context: OctetContext, lines: _Lines) -> None:

@@ -132,7 +132,9 @@ def test_bad_regular_expressions(picks: Picks, selector: str, at: str, message: 
     assert marked(selector, caught.value) == at
 
 
-@pytest.mark.parametrize("expression", [r"(a|b)*", r"(ab?){2}c+", r"[(+]+(x)", r"\(+(a\+)*", "a+b+"])
+@pytest.mark.parametrize(
+    "expression", [r"(a|b)*", r"(ab?){2}c+", r"[(+]+(x)", r"\(+(a\+)*", "a+b+"]
+)
 def test_harmless_repeats_are_regular_expressions(picks: Picks, expression: str) -> None:
     with pytest.raises(SelectorError, match="matches no op"):
         picks(f"re:'{expression}'")
@@ -158,7 +160,7 @@ def test_a_fused_type_says_so(residual: Any) -> None:
     ],
 )
 def test_sizes_are_bounded(picks: Picks, selector: str) -> None:
-    with pytest.raises(SelectorError, match="at most|nests|expected"):
+    with pytest.raises(SelectorError, match=r"at most|nests|expected"):
         picks(selector)
 
 
