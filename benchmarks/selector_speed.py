@@ -81,7 +81,7 @@ def milliseconds(selector: str, ops: Sequence[NnOp]) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line per selector."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="How long selectors take on a large graph.")
     parser.add_argument("--ops", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)

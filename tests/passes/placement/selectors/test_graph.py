@@ -19,7 +19,7 @@ from passes.placement.selectors.graph import Parts, part_types, seen_through
 
 def reaches(ops: list[NnOp]) -> np.ndarray:
     """[i, j]: op j uses a result of op i, directly or not, or is op i. Each op by itself."""
-    position = {op: index for index, op in enumerate(ops)}
+    position: dict[Any, int] = {op: index for index, op in enumerate(ops)}
     closure = np.eye(len(ops), dtype=bool)
     for index, op in enumerate(ops):
         for value in op.operands:
