@@ -19,16 +19,24 @@ def add_select_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--select",
         metavar="SELECTOR",
-        help="print the ops a selector picks, a line each: index, type, names; nothing is compiled",
+        action="append",
+        help="print the ops a selector picks, a line each: index, type, names; nothing is compiled; "
+        "may be given several times",
     )
 
 
-def selection_text(module: ModuleOp, selector: str) -> str:
-    """A line per op that `selector` picks: its index, its type and its names, as selectors write
-    them. Raises SelectorError where nothing is picked."""
+def selection_text(module: ModuleOp, selectors: Sequence[str]) -> str:
+    """A line per op that is picked: its index, its type and its names, as selectors write them.
+
+    Of several selectors each stands above its list. Raises SelectorError where nothing is picked.
+    """
     ops = selectable_ops(module)
     index = {op: position for position, op in enumerate(ops)}
-    return _lines([(index[op], op) for op in select(selector, ops)])
+    text = ""
+    for selector in selectors:
+        head = f"{selector}\n" if len(selectors) > 1 else ""
+        text += head + _lines([(index[op], op) for op in select(selector, ops)])
+    return text
 
 
 def _lines(rows: Sequence[tuple[int, NnOp]]) -> str:
