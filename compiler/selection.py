@@ -20,7 +20,7 @@ def add_select_argument(parser: argparse.ArgumentParser) -> None:
         "--select",
         metavar="SELECTOR",
         action="append",
-        help="print the ops a selector picks, a line each: index, type, names; nothing is compiled; "
+        help="print the ops a selector picks, a line each: index, type, names, and end; "
         "may be given several times",
     )
 
