@@ -40,6 +40,7 @@ PASSES: dict[str, tuple[str, str]] = {
     # placement
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
     # quantize
+    "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
