@@ -23,6 +23,7 @@ examples:
   compile model.onnx                                      float program: model.octet
   compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
   compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --select 'pattern(conv->conv)[1:]'   what a selector picks
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
+    from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
     from compiler.version import __version__
 
@@ -76,6 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
+    add_select_argument(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -158,7 +161,32 @@ def run(arguments: list[str]) -> None:
         return
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
+    if args.select is not None:
+        _select(args)
+        return
     _compile(args)
+
+
+def _select(args: argparse.Namespace) -> None:
+    """Prints what `--select` picks from the program as it is before placement, or where
+    `--stop-after` says."""
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.selection import run_passes_before_placement, selection_text
+    from compiler.stages import LAST
+
+    stopped = args.stop_after != LAST
+    compilation = Compilation(
+        CompileRequest(
+            model=Path(args.model),
+            stop_after=args.stop_after if stopped else "simplify",
+            target=args.target,
+            shapes=dict(map(_shape, args.shape)),
+        )
+    )
+    compilation.run()
+    if not stopped:
+        run_passes_before_placement(compilation)
+    sys.stdout.write(selection_text(compilation.module, args.select))
 
 
 def _compile(args: argparse.Namespace) -> None:
@@ -305,7 +333,7 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
         if given is None:
             continue
         if option.many:
-            options[option.name] = tuple(name for text in given for name in text.split(","))
+            options[option.name] = tuple(name for text in given for name in option.split(text))
         elif option.boolean or option.choices:
             options[option.name] = given
         else:
