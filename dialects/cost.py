@@ -84,6 +84,9 @@ vector loops that take less than a look-up per element."""
 _SCORE = 15
 """Instructions per score of an attention: its exponential on 16 bits of accuracy, and the sums."""
 
+_REQUANTIZE = 8
+"""Instructions around an op on 8-bit integers: widen, scale, round, clamp."""
+
 Bytes = Callable[[SSAValue], float]
 """The bytes of a value, as stored."""
 
@@ -175,6 +178,8 @@ def _counts(op: NnOp, precision: str, lanes: float) -> dict[str, float]:
     unary = op.QUANTIZATION is Quantization.TABLE or op.mnemonic == "lookup"
     if unary and (precision == "int8" or (precision != "f32" and instructions >= LEAST_TABULATED)):
         return {"lookups": results}
+    if precision == "int8":
+        instructions += _REQUANTIZE
     return {"instructions": instructions * max(results, elements_of(op.operands[0]))}
 
 

@@ -85,3 +85,7 @@ RATES_OF_ISA: Mapping[str, Rates] = {
     "avx2": _rates(65, 40, 40, 8),
     "portable": _rates(8, 4, 8, 1),
 }
+"""By instruction set."""
+
+DEFAULT_RATES = RATES_OF_ISA["avx2"]
+"""Where no target is given: what most x86 machines have."""

@@ -39,6 +39,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
+    "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     # quantize
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
