@@ -80,18 +80,22 @@ class PruneIslandsPass(OctetPass):
         """Why an island should be undone, or None if it should stay."""
         now = program.of(placement)
         without = program.of({**placement, **dict.fromkeys(island, Precision.F32)})
-        saved = (without.ops - now.ops) / 1e3
-        converting = (now.conversions - without.conversions) / 1e3
+        saved = without.ops - now.ops
+        converting = now.conversions - without.conversions
         count = f"{len(island)} op{'s' if len(island) > 1 else ''}"
         if len(island) < self.min_ops:
             return f"cost model: island of {count}, fewer than {self.min_ops}"
-        if saved - converting >= self.min_gain:
+        if saved - converting >= 1e3 * self.min_gain:
             return None
         wanted = f", less than {self.min_gain} us apart" if self.min_gain else ""
         return (
-            f"cost model: island of {count} saves {saved:.1f} us, its conversions cost "
-            f"{converting:.1f} us{wanted}"
+            f"cost model: island of {count} saves {_us(saved)}, its conversions cost "
+            f"{_us(converting)}{wanted}"
         )
+
+
+def _us(ns: float) -> str:
+    return f"{ns / 1e3:.1f} us" if abs(ns) >= 1e3 else f"{ns / 1e3:.2f} us"
 
 
 def islands(program: ProgramCost, placement: dict[NnOp, Precision]) -> list[list[NnOp]]:
