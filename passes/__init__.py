@@ -39,6 +39,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
+    "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     # quantize
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
