@@ -43,6 +43,7 @@ from compiler.stages import (
     LAST,
     PLACE,
     REMAINING,
+    REQUIRE,
     STAGE_NAMES,
     STAGES,
     TARGET,
@@ -228,6 +229,12 @@ class Compilation:
         }
         present = {spec.name for specs_of_stage in specs.values() for spec in specs_of_stage}
         for name in overrides:
+            if name == REQUIRE and name not in present:
+                raise OctetError(
+                    f"{self.request.model}: requirements are resolved while ops are as they were "
+                    f"placed, which this program at stage '{self.stage}' is past; give --require "
+                    f"when compiling from stage '{PLACE}' or before (those given then still hold)"
+                )
             if name not in present:
                 raise OctetError(
                     f"an option sets {name}{{{', '.join(overrides[name])}}}, but that pass is not "

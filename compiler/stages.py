@@ -119,6 +119,8 @@ STAGES: tuple[Stage, ...] = (
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 FIRST, LAST = STAGE_NAMES[0], STAGE_NAMES[-1]
+REQUIRE = "require-precision"
+"""The pass that `--require` gives its selectors to."""
 PLACE = "place"
 """The stage after which every op has a precision."""
 

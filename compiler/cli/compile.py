@@ -28,6 +28,8 @@ examples:
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
   compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
+  compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
+  compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
 Calibration data is a .npz with one array per input, samples along the first axis, or a folder
@@ -141,9 +143,13 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: list[str]) -> None:
     """Runs the tool; exceptions are the caller's."""
+    from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
 
+    if arguments[:1] == [DIFF]:
+        run_diff(arguments[1:])
+        return
     parser = make_parser()
     args = parser.parse_args(with_bare_values(arguments))
     if args.list_targets:

@@ -77,4 +77,4 @@ class Placement:
     @property
     def why(self) -> str:
         """Decider and reason in one line, as `placed_by` in IR."""
-        return f"{self.decider}: {self.reason}" if self.reason else self.decider
+        return ": ".join(text for text in (self.decider, self.reason) if text)

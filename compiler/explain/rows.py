@@ -12,13 +12,19 @@ from compiler.explain.borders import conversions_of
 from compiler.explain.placement import Kernel, Placement
 from dialects.kernel.join import JoinOp
 from dialects.kernel.ops import CallOp, ViewOp, buffer_shape
+from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp, Quantization
 from dialects.origin import computed_by, indices_of
 from dialects.program import body_of, main_function, placeable_ops
 from passes.kernel.check_required import ended_in
-from passes.placement.decision import NO_DECISION, Decision, decision_of
+from passes.placement.decision import Decision, decision_of
+
+NO_DECISION = Decision("none", "", "takes what its neighbours give")
+"""Of a movement op, until it is known what that is."""
+
+NOT_REAL = Decision("none", "", "works on indices or booleans")
 
 Times = Callable[[NnOp], Mapping[str, float]]
 """Modelled time of an op in nanoseconds, by precision."""
@@ -59,6 +65,8 @@ def _with_shares(rows: Sequence[Placement]) -> list[Placement]:
 
 def _row(index: int, op: Operation, times: Mapping[str, float]) -> Placement:
     precision, decision = ended_in(op), _decision(op)
+    if precision is not None and decision.kind == "none":
+        decision = _passes_through(precision.value)
     return Placement(
         index=index,
         names=names_of(op),
@@ -82,7 +90,7 @@ def _rows_of_kernels(kernels: Mapping[int, Sequence[Operation]]) -> list[Placeme
     for index, ops in sorted(kernels.items()):
         if index in seen:
             continue
-        main = _main(ops)
+        main = main_op(ops)
         seen.update(indices_of(main))
         rows.append(_ended(_row(index, main, {}), ops))
     return rows
@@ -119,7 +127,9 @@ def _macs(op: Operation) -> int:
 
 def _decision(op: Operation) -> Decision:
     placed_by = op.attributes.get("placed_by")
-    return decision_of(placed_by.data) if isinstance(placed_by, StringAttr) else NO_DECISION
+    if isinstance(placed_by, StringAttr):
+        return decision_of(placed_by.data)
+    return NO_DECISION if any(map(format_of, (*op.operands, *op.results))) else NOT_REAL
 
 
 # --- what became of a row -------------------------------------------------------------------
@@ -130,7 +140,7 @@ def _ended(row: Placement, ops: Sequence[Operation]) -> Placement:
     if not ops:
         gone = Decision("fallback", "dce", "nothing of it is left in the program")
         return _decided(replace(row, precision=None, wanted=row.precision), gone)
-    main = _main(ops)
+    main = main_op(ops)
     precision = ended_in(main)
     final = None if precision is None else precision.value
     ended = replace(
@@ -149,11 +159,15 @@ def _ended(row: Placement, ops: Sequence[Operation]) -> Placement:
 def _new_decision(row: Placement, main: Operation, final: str | None) -> Decision:
     """Why an op is not in the precision it was placed in."""
     found = _decision(main)
-    if (found.who, found.reason) != (row.decider, row.reason) and found is not NO_DECISION:
+    if (found.who, found.reason) != (row.decider, row.reason) and found.kind != "none":
         return found
     if row.moves:
-        return Decision("movement", "movement", f"{final} values pass through")
+        return _passes_through(final)
     return Decision("fallback", "lowering", f"placed in {row.precision}, computed in {final}")
+
+
+def _passes_through(precision: str | None) -> Decision:
+    return Decision("movement", "movement", f"{precision} values pass through")
 
 
 def _decided(row: Placement, decision: Decision) -> Placement:
@@ -162,7 +176,7 @@ def _decided(row: Placement, decision: Decision) -> Placement:
     )
 
 
-def _main(ops: Sequence[Operation]) -> Operation:
+def main_op(ops: Sequence[Operation]) -> Operation:
     """The op that does most of the work: the first with the most multiplications."""
     return max(ops, key=_macs)
 

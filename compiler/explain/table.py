@@ -1,4 +1,4 @@
-"""The placement table: `--explain`."""
+"""The tables of `--explain` and `compile diff`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dialects.shapes import Shape
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from compiler.explain.difference import Comparison
 
 
 def as_table(ops: Sequence[Placement]) -> Table:
@@ -91,3 +93,50 @@ def summary_line(ops: Sequence[Placement]) -> str:
                 + (f", {share:.1%} of the multiplications" if total else "")
             )
     return ", ".join(parts)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """What differs between two programs, a row per op."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="differences in placement", caption=f"{comparison.same} ops placed alike")
+    table.add_column("layers", overflow="fold", ratio=3)
+    table.add_column("op")
+    table.add_column("precision")
+    table.add_column("placed by", overflow="fold", ratio=4)
+    table.add_column("kernels, types", overflow="fold", ratio=3)
+    for one in comparison.differences:
+        rows = (one.a, one.b)
+        details = _changed([_kernels(row) for row in rows]) if "kernels" in one.fields else []
+        for name in dict.fromkeys([*one.types[0], *one.types[1]]):
+            old, new = (shortened(types.get(name, "none")) for types in one.types)
+            details.append(f"{name}: {old} -> {new}")
+        cells = [
+            ", ".join(one.names),
+            next(row.op for row in rows if row is not None),
+            "\n".join(_changed([_side(row, row and precision_text(row)) for row in rows])),
+            "\n".join(_changed([_side(row, row and row.why) for row in rows])),
+            "\n".join(details),
+        ]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _changed(sides: list[str]) -> list[str]:
+    """One line where both sides agree, else `- a` and `+ b`."""
+    old, new = sides
+    return [old] if old == new else [f"- {old}", f"+ {new}"]
+
+
+def _side(row: Placement | None, text: str | None) -> str:
+    return "absent" if row is None else text or "none"
+
+
+def _kernels(row: Placement | None) -> str:
+    return ", ".join(kernel.name for kernel in row.kernels) if row is not None else "absent"
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """A type without most of its channels' scales."""
+    return text if len(text) <= width else f"{text[: width - 4]} ..."

@@ -49,9 +49,6 @@ class Decision:
     reason: str
 
 
-NO_DECISION = Decision("none", "", "")
-
-
 def decision_of(placed_by: str) -> Decision:
     """A `placed_by` taken apart at the first colon and space; text without one is a rule's."""
     who, _, reason = placed_by.partition(": ")
