@@ -55,8 +55,9 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
-    "check-required": ("passes.kernel.check_required", "CheckRequiredPass"),
+    "alias-slice": ("passes.kernel.alias_slice", "AliasSlicePass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
+    "check-required": ("passes.kernel.check_required", "CheckRequiredPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),
     "plan-memory": ("passes.kernel.plan_memory", "PlanMemoryPass"),

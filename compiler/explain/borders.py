@@ -10,6 +10,7 @@ from compiler.explain.placement import Conversion
 from dialects.kernel import ops as kernel
 from dialects.kernel.join import JoinOp
 from dialects.kernel.loops import LoopOp
+from dialects.kernel.part import PartOp
 from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn import constant as nn
@@ -85,7 +86,7 @@ def varying_operands(op: Operation) -> list[SSAValue]:
 def is_transparent(op: Operation) -> bool:
     """`op` hands the same numbers on: a view, a join, a copy into another layout."""
     copies = isinstance(op, kernel.CallOp) and op.callee.data == "copy"
-    return copies or isinstance(op, kernel.ViewOp | JoinOp)
+    return copies or isinstance(op, kernel.ViewOp | JoinOp | PartOp)
 
 
 def before(value: SSAValue) -> Operation | None:

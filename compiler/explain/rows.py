@@ -12,6 +12,7 @@ from compiler.explain.borders import conversions_of
 from compiler.explain.placement import Kernel, Placement
 from dialects.kernel.join import JoinOp
 from dialects.kernel.ops import CallOp, ViewOp, buffer_shape
+from dialects.kernel.part import PartOp
 from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn.attributes import Precision
@@ -117,7 +118,7 @@ def _moves(op: Operation) -> bool:
     definition = _definition(op)
     if definition is not None and issubclass(definition, NnOp):
         return definition.QUANTIZATION is Quantization.MOVES
-    return isinstance(op, ViewOp | JoinOp)
+    return isinstance(op, ViewOp | JoinOp | PartOp)
 
 
 def _macs(op: Operation) -> int:
