@@ -40,6 +40,7 @@ PASSES: dict[str, tuple[str, str]] = {
     # placement
     "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
+    "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),

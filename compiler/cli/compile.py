@@ -40,6 +40,7 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
@@ -77,6 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--target", metavar="T", help="a target's name, or a .toml file (default host)"
     )
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
+    add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
     add_explain_arguments(parser)
@@ -143,6 +145,7 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: list[str]) -> None:
     """Runs the tool; exceptions are the caller's."""
+    from compiler.cli.calibrate_target import run_calibration_command
     from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
@@ -157,7 +160,7 @@ def run(arguments: list[str]) -> None:
 
         print("\n".join(target_names()))
         return
-    if run_cache_command(args):
+    if run_cache_command(args) or run_calibration_command(args):
         return
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
