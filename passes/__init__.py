@@ -38,7 +38,9 @@ PASSES: dict[str, tuple[str, str]] = {
     # calibrate
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
+    "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
+    "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
@@ -53,6 +55,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
+    "check-required": ("passes.kernel.check_required", "CheckRequiredPass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),

@@ -28,6 +28,8 @@ examples:
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
   compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
+  compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
+  compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
 Calibration data is a .npz with one array per input, samples along the first axis, or a folder
@@ -38,6 +40,7 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.stages import LAST, STAGE_NAMES
@@ -76,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
+    add_explain_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -98,11 +102,6 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequ
         "--pass-pipeline",
         metavar="PIPELINE",
         help='passes to run in place of the stages: "fold-constants,calibrate{method=min-max}"',
-    )
-    group.add_argument(
-        "--explain",
-        choices=("table", "json"),
-        help="print the precision of each op and why; without -o, nothing is written",
     )
 
 
@@ -144,9 +143,13 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: list[str]) -> None:
     """Runs the tool; exceptions are the caller's."""
+    from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
 
+    if arguments[:1] == [DIFF]:
+        run_diff(arguments[1:])
+        return
     parser = make_parser()
     args = parser.parse_args(with_bare_values(arguments))
     if args.list_targets:
@@ -165,19 +168,14 @@ def _compile(args: argparse.Namespace) -> None:
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
     from compiler.instrumentation.timing import Timing
-    from compiler.stages import LAST, STAGE_NAMES, stage_index
 
     output, emitted = _output_of(args), _emitted_stages(args)
-    stop_after = args.stop_after
-    if output is None and stop_after == LAST and args.pass_pipeline is None:
-        # An explanation alone needs no kernels. Placement is final once `quantize` has run.
-        stop_after = STAGE_NAMES[stage_index("quantize")]
     timing = Timing()
     compilation = Compilation(
         CompileRequest(
             model=Path(args.model),
             calibration_data=args.calibration_data,
-            stop_after=stop_after,
+            stop_after=args.stop_after,
             pass_pipeline=args.pass_pipeline,
             target=args.target,
             shapes=dict(map(_shape, args.shape)),
@@ -296,6 +294,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
+    from compiler.cli.explain import requirement_settings
     from compiler.options import PASS_OPTIONS, values_from_text
     from dialects.errors import OctetError
 
@@ -310,7 +309,7 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
             options[option.name] = given
         else:
             options[option.name] = values_from_text(given)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = requirement_settings(args.require)
     for text in args.pass_option:
         key, equals, value = text.partition("=")
         if not equals:
@@ -333,14 +332,14 @@ def _write(compilation: Compilation, output: str | None) -> None:
 def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
     from rich.console import Console
 
-    from compiler.explain import as_json, as_table
 
+    explanation = compilation.explanation()
     stream = sys.stderr if to_stderr else sys.stdout
     if form == "json":
-        print(as_json(compilation.placements), file=stream)
+        print(explanation.as_json(), file=stream)
         return
     width = None if stream.isatty() else 160
-    Console(file=stream, width=width).print(as_table(compilation.placements))
+    Console(file=stream, width=width).print(explanation.as_table())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from dialects.nn.base import NnOp, Quantization, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp
 from dialects.nn.linear import ConvOp, MatmulOp
+from dialects.origin import set_indices
 from dialects.program import nn_ops, range_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
@@ -381,6 +382,7 @@ def unfuse_residual(op: NnOp) -> NnOp:
             bare.attributes[name] = attribute
     for part in tail:
         part.precision, part.placed_by = PrecisionAttr(Precision.F32), reason
+        set_indices(part, op)
     tail[-1].range = op.range
     Rewriter.replace_op(op, [bare, *tail], [tail[-1].results[0]])
     return bare

@@ -1,0 +1,109 @@
+"""The conversions at the borders of an op: where numbers change their format around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from xdsl.ir import Operation, SSAValue
+
+from compiler.explain.placement import Conversion
+from dialects.kernel import ops as kernel
+from dialects.kernel.join import JoinOp
+from dialects.kernel.precision import format_of
+from dialects.kernel.signatures import signatures
+from dialects.nn import constant as nn
+from dialects.nn.attributes import Precision
+from dialects.nn.base import NnOp
+from dialects.nn.elementwise import CastOp
+from dialects.origin import indices_of
+from dialects.quant import DequantizeCastOp, QuantizeCastOp
+from passes.placement.halves import KEPT_IN_FLOAT32
+
+CONVERSIONS = ("quantize", "dequantize", "cast")
+"""Kernels that only change the format of numbers."""
+
+
+def conversions_of(op: Operation, precision: Precision | None) -> Iterator[Conversion]:
+    """The conversions that `op`, computing in `precision`, has at its operands and results."""
+    if precision is None:
+        return
+    for value in varying_operands(op):
+        found, source = format_of(value), before(value)
+        if source is not None and is_conversion(source):
+            yield from _conversion("operand", format_of(source.operands[0]), found, fused=False)
+        yield from _conversion("operand", found, precision, fused=True)
+    for value in op.results:
+        found = format_of(value)
+        yield from _conversion("result", precision, found, fused=True)
+        targets = {format_of(user.results[0]): None for user in after(value) if is_conversion(user)}
+        for target in targets:
+            yield from _conversion("result", found, target, fused=False)
+
+
+def _conversion(
+    at: str, source: Precision | None, target: Precision | None, *, fused: bool
+) -> Iterator[Conversion]:
+    if source is not None and target is not None and source is not target:
+        yield Conversion(at, source.value, target.value, fused)
+
+
+def is_conversion(op: Operation) -> bool:
+    """`op` only changes the format of numbers, and is no op of the model."""
+    match op:
+        case QuantizeCastOp() | DequantizeCastOp():
+            return True
+        case CastOp():
+            return not indices_of(op)
+        case kernel.CallOp():
+            return op.callee.data in CONVERSIONS and not indices_of(op)
+        case _:
+            return False
+
+
+def varying_operands(op: Operation) -> list[SSAValue]:
+    """The operands that hold activations in the precision of `op`: no constants, no masks."""
+    names: Iterable[str | None]
+    names, mnemonic, definition = [None] * len(op.operands), "", None
+    if isinstance(op, NnOp):
+        names, mnemonic, definition = op.operand_names(), op.mnemonic, type(op)
+    elif isinstance(op, kernel.CallOp):
+        names, mnemonic = op.names, op.callee.data
+        definition = signatures()[mnemonic].op
+    kept = set(KEPT_IN_FLOAT32.get(mnemonic, ()))
+    if definition is not None and issubclass(definition, NnOp):
+        kept |= definition.FLOAT_OPERANDS
+    return [
+        value
+        for name, value in zip(names, op.operands, strict=True)
+        if name not in kept and not isinstance(value.owner, nn.ConstantOp | kernel.ConstantOp)
+    ]
+
+
+def is_transparent(op: Operation) -> bool:
+    """`op` hands the same numbers on: a view, a join, a copy into another layout."""
+    copies = isinstance(op, kernel.CallOp) and op.callee.data == "copy"
+    return copies or isinstance(op, kernel.ViewOp | JoinOp)
+
+
+def before(value: SSAValue) -> Operation | None:
+    """The op that computes `value`, seen through views and copies; None for inputs and joins."""
+    owner = value.owner
+    while isinstance(owner, Operation) and is_transparent(owner):
+        if isinstance(owner, JoinOp):
+            return None
+        owner = owner.operands[0].owner
+    return owner if isinstance(owner, Operation) else None
+
+
+def after(value: SSAValue) -> Iterator[Operation]:
+    """The ops that use `value`, seen through views, copies and joins."""
+    pending, seen = [value], {value}
+    while pending:
+        for use in pending.pop().uses:
+            user = use.operation
+            if not is_transparent(user):
+                yield user
+                continue
+            fresh = [result for result in user.results if result not in seen]
+            seen.update(fresh)
+            pending += fresh
