@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from compiler.explain import Placement
-from compiler.explain.borders import after, before
 from compiler.report.document import Bottlenecks, Cause, Conversion, Island, Share, share_of
 from compiler.report.times import Times
 from dialects.kernel.loops import Launch
@@ -163,19 +162,37 @@ def _conversions(
         if not isinstance(op, CallOp) or indices_of(op):
             continue
         time = None if times is None else times.kernels.get(op)
-        source = before(op.operands[0])
         found.append(
             Conversion(
                 kernel=op.kernel_name,
                 change=_change(op),
-                before=() if source is None else indices_of(source),
-                after=tuple(sorted({i for user in after(op.results[0]) for i in indices_of(user)})),
+                before=tuple(sorted(_producers(op.operands[0]))),
+                after=tuple(sorted(_users(op.results[0]))),
                 bytes=call_bytes(op),
                 time_us=time,
                 time_share=None if time is None else weights.share(time),
             )
         )
     return sorted(found, key=lambda conversion: -(conversion.time_us or conversion.bytes))
+
+
+def _producers(value: SSAValue) -> set[int]:
+    """The ops of the model that `value` comes from, seen through kernels that are none of them;
+    empty for an input."""
+    op = value.owner
+    if not isinstance(op, Operation):
+        return set()
+    return set(indices_of(op)) or {i for operand in op.operands for i in _producers(operand)}
+
+
+def _users(value: SSAValue) -> set[int]:
+    """The ops of the model that `value` goes to; empty if it only goes to outputs."""
+    return {
+        index
+        for use in value.uses
+        for index in indices_of(use.operation)
+        or (i for result in use.operation.results for i in _users(result))
+    }
 
 
 def _change(op: Launch) -> str:

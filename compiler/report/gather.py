@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
 from compiler.driver import Compilation
 from compiler.explain import Placement
@@ -89,7 +90,7 @@ def gather(recorder: Recorder, samples: int = SAMPLES) -> Report:
 # --- what has to be measured ----------------------------------------------------------------
 
 
-def _histograms(recorder: Recorder, placed: Placed, notes: _Notes) -> Mapping[object, Histogram]:
+def _histograms(recorder: Recorder, placed: Placed, notes: _Notes) -> Mapping[SSAValue, Histogram]:
     """By values of the placed program; calibration saw those it was copied from."""
     assert recorder.placed is not None
     if not recorder.compilation.calibrated:
@@ -271,4 +272,3 @@ def _weight_bytes(module: ModuleOp, weights: object) -> int:
 
     assert isinstance(weights, WeightStore)
     return sum(weights[digest].nbytes for digest in weight_digests(module))
-

@@ -30,9 +30,7 @@ class Times:
     shared: Mapping[int, int]
 
 
-def measure_times(
-    program: Program, feeds: Mapping[str, np.ndarray], macs: Sequence[int]
-) -> Times:
+def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Sequence[int]) -> Times:
     """Profiles `program` on one thread. `macs` are the multiplications of the placed ops."""
     profile = program.profile(feeds, threads=1, runs=RUNS)
     launches = [op for op in body_of(main_function(program.module)).ops if isinstance(op, Launch)]
@@ -59,4 +57,3 @@ def measure_times(
         ops=ops,
         shared={index: owner for index, owner in shared.items() if index not in ops},
     )
-

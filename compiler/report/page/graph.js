@@ -10,7 +10,7 @@ function buildGraph() {
   const edges = drawing.edges.map(edgeOf);
   drawing.nodes.forEach((node, index) => boxes.set(index, nodeOf(node, index)));
   picture = draw("svg", { viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}`, id: "picture" },
-    draw("defs", {}, draw("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+    draw("defs", {}, draw("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto" },
       draw("path", { class: "arrow", d: "M0 0 8 4 0 8z" }))),
     edges.map((edge) => edge.line), [...boxes.values()], edges.map((edge) => edge.label));
   fill(byId("scroller"), picture);

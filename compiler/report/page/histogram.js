@@ -16,7 +16,7 @@ function histogramOf(value) {
     const height = Math.max(1.5, (BASE - 4) * Math.log1p(times) / Math.log1p(most));
     const outside = stored && (start + width <= stored.low || start >= stored.high);
     return draw("rect", {
-      class: outside ? "outside" : "bar", x: at(start), y: BASE - height,
+      class: outside ? "beyond" : "within", x: at(start), y: BASE - height,
       width: Math.max(1, at(start + width) - at(start) - 0.6), height,
     }, draw("title", {}, `${number(start)} to ${number(start + width)}: ${count(times)} values`));
   });

@@ -15,7 +15,7 @@ function buildSummary() {
     make("div", { class: "tiles" },
       tile("target", summary.target, summary.isa === summary.target ? `stage ${summary.stage}` : `${summary.isa}, stage ${summary.stage}`),
       tile("ops", summary.ops, `${count(summary.macs)} MACs`),
-      timing ? tile("one run, measured", time(timing.run_us), `1 thread, ${timing.isa}, median of ${timing.runs}`) : null,
+      timing ? tile("one run, measured", time(timing.total_us), `${timing.isa}, 1 thread, sum of the ops; whole runs ${time(timing.run_us)}, medians of ${timing.runs}`) : null,
       tile("weights", bytes(summary.weight_bytes), `${bytes(summary.float_weight_bytes)} before quantization`),
       summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "the arena, batch as compiled"),
       worst ? tile("SQNR of the output", decibels(worst[1]), `${outputs.length > 1 ? `worst: ${worst[0]}, ` : ""}${samples}`) : null),
@@ -119,9 +119,9 @@ function buildPipeline() {
     stage.name, stage.afterwards, Object.values(stage.counts).reduce((a, b) => a + b, 0), time(1e6 * stage.seconds),
     [share(stage.seconds / total), bar(stage.seconds / total)]]), [2, 3, 4]);
   const passes = tableOf(["stage", "pass", "ops", "change by op", "rewrites", "time"], report.passes.map((record) => [
-    record.stage, make("span", { title: record.options || null }, record.name), `${record.ops_before} → ${record.ops_after}`,
+    record.stage, make("span", { class: "line", title: record.options || null }, record.name), `${record.ops_before} → ${record.ops_after}`,
     make("span", { class: "deltas" }, Object.entries(record.deltas).map(([name, change]) => make("span", {}, `${change > 0 ? "+" : "−"}${Math.abs(change)} ${name}`))),
-    make("span", { class: "deltas" }, Object.entries(record.rewrites).map(([name, times]) => make("span", {}, `${times} × ${name}`))),
+    make("span", { class: "deltas" }, Object.entries(record.rewrites).map(([name, times]) => make("span", {}, `${name} ${times.toLocaleString("en")}`))),
     time(1e6 * record.seconds)]), [2, 5]);
   passes.id = "pass-table";
   report.passes.forEach((record, index) => { if (!changed(record)) passes.tBodies[0].rows[index].classList.add("idle"); });
