@@ -111,6 +111,7 @@ STAGES: tuple[Stage, ...] = (
             "lower-to-kernel",
             "fuse-loops",
             "alias-concat",
+            "alias-slice",
             "plan-memory",
             "check-required",
         ),

@@ -55,6 +55,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
+    "alias-slice": ("passes.kernel.alias_slice", "AliasSlicePass"),
     "check-required": ("passes.kernel.check_required", "CheckRequiredPass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
