@@ -301,8 +301,8 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
-    from compiler.cli.explain import requirement_settings
-    from compiler.options import PASS_OPTIONS, values_from_text
+    from compiler.cli.explain import requirements_of
+    from compiler.options import PASS_OPTIONS, values_from_text, with_requirements
     from dialects.errors import OctetError
 
     options: dict[str, Any] = {}
@@ -316,13 +316,15 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
             options[option.name] = given
         else:
             options[option.name] = values_from_text(given)
-    settings: dict[str, Any] = requirement_settings(args.require)
+    settings: dict[str, Any] = {}
     for text in args.pass_option:
         key, equals, value = text.partition("=")
         if not equals:
             raise OctetError(f"--pass-option {text}: expected PASS.OPTION=VALUE")
         settings[key] = values_from_text(value)
-    return {**options, "pass_options": settings} if settings else options
+    if settings:
+        options["pass_options"] = settings
+    return with_requirements(options, requirements_of(args.require))
 
 
 def _write(compilation: Compilation, output: str | None) -> None:
@@ -338,7 +340,6 @@ def _write(compilation: Compilation, output: str | None) -> None:
 
 def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
     from rich.console import Console
-
 
     explanation = compilation.explanation()
     stream = sys.stderr if to_stderr else sys.stdout

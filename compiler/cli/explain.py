@@ -29,12 +29,12 @@ def add_explain_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def requirement_settings(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """`--require int8=name:a` as settings of the pass `require-precision`, for `pass_options`."""
+def requirements_of(texts: Sequence[str]) -> dict[str, list[str]]:
+    """`--require int8=name:a`: selectors by precision."""
     from dialects.errors import OctetError
     from dialects.nn.attributes import Precision
 
-    settings: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     known = [precision.value for precision in Precision]
     for text in texts:
         precision, equals, selector = text.partition("=")
@@ -43,9 +43,8 @@ def requirement_settings(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
                 f"--require {text}: expected PRECISION=SELECTOR, such as int8=type:conv, with one "
                 f"of {', '.join(known)}"
             )
-        key = f"require-precision.{precision}"
-        settings[key] = (*settings.get(key, ()), selector)
-    return settings
+        found.setdefault(precision, []).append(selector)
+    return found
 
 
 # --- compile diff ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from xdsl.ir import Operation, SSAValue
 from compiler.explain.placement import Conversion
 from dialects.kernel import ops as kernel
 from dialects.kernel.join import JoinOp
+from dialects.kernel.loops import LoopOp
 from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn import constant as nn
@@ -56,6 +57,8 @@ def is_conversion(op: Operation) -> bool:
             return not indices_of(op)
         case kernel.CallOp():
             return op.callee.data in CONVERSIONS and not indices_of(op)
+        case LoopOp():
+            return not indices_of(op)
         case _:
             return False
 

@@ -221,8 +221,6 @@ def _row_as_dict(row: Placement | None, types: Types) -> dict[str, Any] | None:
         "placed_by": row.placed_by,
         "decider": row.decider,
         "reason": row.reason,
-        "kernels": [
-            {"name": kernel.name, "precision": kernel.precision} for kernel in row.kernels
-        ],
+        "kernels": [{"name": kernel.name, "precision": kernel.precision} for kernel in row.kernels],
         "types": dict(types),
     }

@@ -102,9 +102,7 @@ def op_as_dict(row: Placement) -> dict[str, Any]:
             {"at": c.at, "from": c.source, "to": c.target, "fused": c.fused}
             for c in row.conversions
         ],
-        "kernels": [
-            {"name": kernel.name, "precision": kernel.precision} for kernel in row.kernels
-        ],
+        "kernels": [{"name": kernel.name, "precision": kernel.precision} for kernel in row.kernels],
         "fused_with": list(row.fused_with),
     }
 

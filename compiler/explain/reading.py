@@ -32,8 +32,8 @@ def read_placed(path: Path) -> ModuleOp:
     reached = stage.data if isinstance(stage, StringAttr) else None
     early = reached is not None and stage_index(reached, f"{path}: {STAGE}") < stage_index(PLACE)
     if early or not placements_of(module):
+        at = "" if reached is None else f" at stage '{reached}'"
         raise OctetError(
-            f"{path}: no op has a precision{f' at stage {reached!r}' if reached else ''}; placement "
-            f"is known from stage '{PLACE}' on"
+            f"{path}: no op has a precision{at}; placement is known from stage '{PLACE}' on"
         )
     return module

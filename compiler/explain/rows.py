@@ -148,9 +148,7 @@ def _ended(row: Placement, ops: Sequence[Operation]) -> Placement:
         precision=final,
         wanted=None if row.precision in (None, final) else row.precision,
         kernels=tuple(Kernel(mnemonic(op), _text(ended_in(op))) for op in ops),
-        fused_with=tuple(
-            sorted({index for op in ops for index in indices_of(op)} - {row.index})
-        ),
+        fused_with=tuple(sorted({index for op in ops for index in indices_of(op)} - {row.index})),
         conversions=tuple(c for op in ops for c in conversions_of(op, ended_in(op))),
     )
     return ended if final == row.precision else _decided(ended, _new_decision(row, main, final))
@@ -171,9 +169,7 @@ def _passes_through(precision: str | None) -> Decision:
 
 
 def _decided(row: Placement, decision: Decision) -> Placement:
-    return replace(
-        row, placed_by=decision.kind, decider=decision.who, reason=decision.reason
-    )
+    return replace(row, placed_by=decision.kind, decider=decision.who, reason=decision.reason)
 
 
 def main_op(ops: Sequence[Operation]) -> Operation:

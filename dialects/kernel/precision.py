@@ -63,11 +63,11 @@ def _lowest(values: Iterable[SSAValue]) -> Precision | None:
 
 def _of_loop(op: LoopOp) -> Precision | None:
     """A loop placed in 16 bits is that if it rounds to them, in its buffers or in between."""
-    rounded = [_format(inner.result.type) for inner in op.ops() if isinstance(inner, arith.TruncFOp)]
+    rounded = [
+        _format(inner.result.type) for inner in op.ops() if isinstance(inner, arith.TruncFOp)
+    ]
     buffers = [format_of(value) for value in (*op.inputs, *op.buffers)]
     placed = None if op.precision is None else op.precision.data
     if placed in HALF_PRECISIONS and placed in (*rounded, *buffers):
         return placed
     return Precision.F32 if any(buffers) else None
-
-

@@ -45,9 +45,7 @@ class CheckRequiredPass(OctetPass):
         requirements = requirements_of(module)
         kernels = computed_by(body_of(main_function(module)).ops)
         problems = [
-            problem
-            for requirement in requirements
-            for problem in _problems(requirement, kernels)
+            problem for requirement in requirements for problem in _problems(requirement, kernels)
         ]
         if problems:
             raise OctetError(

@@ -3,17 +3,19 @@
 `placed_by` is one string, `"who: why"`, so that IR stays easy to read and to write by hand. Whoever
 places an op writes one of these:
 
-| kind         | who                                    | why, for example                          |
-|--------------|----------------------------------------|-------------------------------------------|
-| `default`    | `default`                              | target host runs conv in int8             |
-| `rule`       | the rule as the user wrote it          | user                                      |
-| `target`     | `target NAME`; a precision without one | softmax has no int8 form                  |
-| `neighbours` | `neighbours`                           | no int8 op uses the result of relu        |
-| `model`      | `model`                                | Q/DQ in the source                        |
-| `movement`   | `movement`                             | the integers of its neighbours pass through |
-| `cost model` | `cost model`, `prune-islands`          | conversions cost more than int8 saves     |
-| `strategy`   | `strategy NAME`                        | sensitive: alone it costs 3 dB            |
-| `fallback`   | the pass that could not keep to it     | its sums do not provably fit in 32 bits   |
+| kind         | who                         | why, for example                            |
+|--------------|-----------------------------|---------------------------------------------|
+| `default`    | `default`                   | target host runs conv in int8               |
+| `rule`       | the rule as the user put it | user                                        |
+| `target`     | `target NAME`; `int8`, ..   | softmax has no int8 form                    |
+| `neighbours` | `neighbours`                | no int8 op uses the result of relu          |
+| `model`      | `model`                     | Q/DQ in the source                          |
+| `movement`   | `movement`                  | the integers of its neighbours pass through |
+| `cost model` | `cost model`                | conversions cost more than int8 saves       |
+| `strategy`   | `strategy NAME`             | int8 here alone costs 3 dB                  |
+| `fallback`   | the pass that could not     | its sums do not provably fit in 32 bits     |
+
+A precision stands for the target where none is given. `prune-islands` speaks for the cost model.
 """
 
 from __future__ import annotations
