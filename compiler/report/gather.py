@@ -72,7 +72,7 @@ def gather(recorder: Recorder, samples: int = SAMPLES) -> Report:
     edges = [
         (edge.source - count, edge.target - count)
         for edge in graph.edges
-        if 0 <= edge.source - count and edge.target - count < len(rows)
+        if edge.source - count >= 0 and edge.target - count < len(rows)
     ]
     return Report(
         summary=_summary(compilation, recorder, placed, rows, accuracy),
