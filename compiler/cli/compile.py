@@ -30,6 +30,7 @@ examples:
   compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
   compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
+  compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
   compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
+    from compiler.cli.report import add_report_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
@@ -85,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_pass_arguments(parser)
     add_select_argument(parser)
     add_explain_arguments(parser)
+    add_report_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -196,6 +199,7 @@ def _select(args: argparse.Namespace) -> None:
 
 
 def _compile(args: argparse.Namespace) -> None:
+    from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
     from compiler.instrumentation.timing import Timing
@@ -216,6 +220,7 @@ def _compile(args: argparse.Namespace) -> None:
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
+    recorder = recorder_of(args, compilation)
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
         print(
@@ -226,6 +231,8 @@ def _compile(args: argparse.Namespace) -> None:
         _write_loops(compilation, output)
     if NUMBA not in emitted or output != "-":
         _write(compilation, output)
+    if recorder is not None:
+        write_report(args, recorder)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
 
@@ -238,7 +245,7 @@ def _output_of(args: argparse.Namespace) -> str | None:
     output: str | None = args.output
     stopped = args.stop_after != LAST
     if output is None:
-        if args.explain:
+        if args.explain or args.report:
             return None
         return "-" if stopped else f"{Path(args.model).stem}.octet"
     if output == "-":
