@@ -13,7 +13,9 @@ from typing import Any
 from xdsl.utils.arg_spec import ArgSpec, ParameterListType, ParameterType
 
 from compiler.pipeline import did_you_mean, values_text
+from compiler.stages import REQUIRE
 from dialects.errors import OctetError
+from dialects.nn.attributes import Precision
 
 Override = tuple[str, ParameterListType]
 """Pass option and value; the pass is the key of the mapping that holds it."""
@@ -54,7 +56,7 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "calibrate",
         "method",
         "how ranges are measured (default min-max)",
-        choices=("min-max", "moving-average", "percentile"),
+        choices=("min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"),
     ),
     PassOption(
         "percentile",
@@ -206,6 +208,20 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
         for option, fixed in entry.sets:
             put(entry.flag, entry.pass_name, option, fixed)
     return overrides
+
+
+def with_requirements(
+    options: Mapping[str, Any], require: Mapping[str, str | Sequence[str]]
+) -> dict[str, Any]:
+    """`options` with selectors by precision as options of the pass `require-precision`."""
+    known = [precision.value for precision in Precision]
+    for precision in require:
+        if precision not in known:
+            raise OctetError(f"require: expected one of {', '.join(known)}, got '{precision}'")
+    settings = {f"{REQUIRE}.{name}": as_values(selectors) for name, selectors in require.items()}
+    if not settings:
+        return dict(options)
+    return {**options, "pass_options": {**options.get("pass_options", {}), **settings}}
 
 
 def split_pass_option(text: str) -> tuple[str, str]:

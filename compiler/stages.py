@@ -86,6 +86,9 @@ STAGES: tuple[Stage, ...] = (
         "quantize",
         "quantize and dequantize around int8 ops, and casts around 16-bit ones, as few as possible",
         (
+            # From here on ops are fused and split; what becomes of each can still be told.
+            "number-ops",
+            "require-precision",
             "insert-qdq",
             "unify-scales",
             "propagate-qdq",
@@ -103,12 +106,24 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "kernel",
         "kernel calls and fused loops on buffers with a layout and a place in one arena",
-        ("assign-layout", "lower-to-kernel", "fuse-loops", "alias-concat", "plan-memory"),
+        (
+            "assign-layout",
+            "lower-to-kernel",
+            "fuse-loops",
+            "alias-concat",
+            "alias-slice",
+            "plan-memory",
+            "check-required",
+        ),
     ),
 )
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 FIRST, LAST = STAGE_NAMES[0], STAGE_NAMES[-1]
+REQUIRE = "require-precision"
+"""The pass that `--require` gives its selectors to."""
+PLACE = "place"
+"""The stage after which every op has a precision."""
 
 
 def stage_index(name: str, source: str = "stage") -> int:
