@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 
+from dialects.errors import OctetError
 from dialects.nn.base import NnOp
-from passes.placement.selectors import quoted, select, selectable_ops
+from dialects.program import placeable_ops
+from passes.placement.selectors import quoted, select
 
 if TYPE_CHECKING:
     from compiler.driver import Compilation
@@ -28,9 +30,11 @@ def add_select_argument(parser: argparse.ArgumentParser) -> None:
 def selection_text(module: ModuleOp, selectors: Sequence[str]) -> str:
     """A line per op that is picked: its index, its type and its names, as selectors write them.
 
-    Of several selectors each stands above its list. Raises SelectorError where nothing is picked.
+    Of several selectors each stands above its list. Raises OctetError where nothing is picked.
     """
-    ops = selectable_ops(module)
+    ops = list(placeable_ops(module))
+    if not ops:
+        raise OctetError("--select: the program has no nn ops (any more); select at an early stage")
     index = {op: position for position, op in enumerate(ops)}
     text = ""
     for selector in selectors:

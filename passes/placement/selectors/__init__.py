@@ -17,11 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xdsl.dialects.builtin import ModuleOp
-
 from dialects.nn.base import NnOp
-from dialects.nn.constant import ConstantOp
-from dialects.program import nn_ops
 from passes.placement.selectors.errors import SelectorError
 from passes.placement.selectors.evaluation import Evaluation, Unmatched
 from passes.placement.selectors.hints import near
@@ -40,7 +36,7 @@ def select(
     """The ops that `selector` names, in program order.
 
     Parameters
-    - ops: what can be selected, in program order: see `selectable_ops`.
+    - ops: what can be selected, in program order: `dialects.program.placeable_ops`.
     - folder: what the path of a `pdl:` file is relative to; by default the working directory.
     - unmatched: called with the error for every part of the selector that matches no op, in place
       of raising it; that part then stands for no ops.
@@ -56,11 +52,6 @@ def _raise(error: SelectorError) -> None:
     raise error
 
 
-def selectable_ops(module: ModuleOp) -> list[NnOp]:
-    """What selectors choose from and `index:` counts: the `nn` ops in order, without constants."""
-    return [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
-
-
 __all__ = [
     "SelectorError",
     "canonical_type",
@@ -68,7 +59,6 @@ __all__ = [
     "parse",
     "quoted",
     "select",
-    "selectable_ops",
     "split_names",
     "split_selectors",
 ]

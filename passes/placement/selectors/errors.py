@@ -14,7 +14,12 @@ class SelectorError(OctetError):
     def __init__(self, message: str, text: str, start: int, end: int) -> None:
         self.message = message
         self.excerpt = _excerpt(text, start, end)
+        self.place = (text, start, end)
         super().__init__(f"{message}\n{self.excerpt}")
+
+    def at(self, origin: str) -> SelectorError:
+        """The same error, which says where the selector was written: a file and line, or a flag."""
+        return SelectorError(f"{origin}: {self.message}", *self.place)
 
 
 def _excerpt(text: str, start: int, end: int) -> str:

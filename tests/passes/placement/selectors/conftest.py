@@ -12,7 +12,8 @@ from dialects.nn.elementwise import AddOp, ReluOp, SigmoidOp
 from dialects.nn.movement import TransposeOp
 from dialects.nn.normalization import SoftmaxOp
 from dialects.nn.pooling import MaxPoolOp
-from passes.placement.selectors import select, selectable_ops
+from dialects.program import placeable_ops
+from passes.placement.selectors import select
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ Picked = Callable[[str], list[int]]
 
 @pytest.fixture
 def ops(residual: Any) -> list[NnOp]:
-    return selectable_ops(residual.module)
+    return list(placeable_ops(residual.module))
 
 
 @pytest.fixture

@@ -19,14 +19,15 @@ from dialects.nn.base import NnOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp, SigmoidOp
 from dialects.nn.movement import TransposeOp
 from dialects.nn.normalization import BatchNormOp, SoftmaxOp
-from passes.placement.selectors import select, selectable_ops
+from dialects.program import placeable_ops
+from passes.placement.selectors import select
 
 Build = Callable[..., Any]
 
 SIMPLIFY = next(",".join(stage.passes) for stage in STAGES if stage.name == "simplify")
 
 
-def random_network(network: Build, seed: int, *, norms: bool) -> Any:
+def random_network(network: Build, seed: int, *, norms: bool, moves: bool = True) -> Any:
     """Blocks of a convolution with what may be fused into it, and other ops between them."""
     choose = random.Random(seed)
     net = network([1, 2, 4, 4], seed=seed)
@@ -38,7 +39,7 @@ def random_network(network: Build, seed: int, *, norms: bool) -> Any:
                 x = net.op(SigmoidOp, x, layer=f"{block}/Sigmoid")
             case 1:
                 x = net.op(SoftmaxOp, x, axis=1, layer=f"{block}/Softmax")
-            case 2:
+            case 2 if moves:
                 x = net.op(TransposeOp, x, permutation=[0, 1, 3, 2], layer=f"{block}/Transpose")
             case _:
                 x = net.conv(x, 2, 3, f"{block}/Conv")
@@ -58,7 +59,7 @@ def random_network(network: Build, seed: int, *, norms: bool) -> Any:
 def simplified(net: Any) -> list[NnOp]:
     for one in parse_pipeline(SIMPLIFY):
         one.apply(net.ctx, net.module)
-    return selectable_ops(net.module)
+    return list(placeable_ops(net.module))
 
 
 def picked(selector: str, ops: list[NnOp]) -> list[NnOp]:
@@ -69,7 +70,7 @@ def picked(selector: str, ops: list[NnOp]) -> list[NnOp]:
 def assert_corresponds(network: Build, seed: int, selectors: list[str], **more: Any) -> None:
     net = random_network(network, seed, **more)
     before = [
-        {name for op in picked(selector, selectable_ops(net.module)) for name in op.names}
+        {name for op in picked(selector, list(placeable_ops(net.module))) for name in op.names}
         for selector in selectors
     ]
     after = simplified(net)
@@ -123,15 +124,18 @@ def test_wildcards(network: Build, seed: int, selectors: list[str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, first=ATOMS, second=ATOMS)
 def test_between_and_and_lose_nothing(network: Build, seed: int, first: str, second: str) -> None:
-    """Fusing brings ops together, so that more lies between two and more is one of both."""
-    net = random_network(network, seed, norms=True)
+    """Fusing brings ops together, so that more lies between two and more is one of both.
+
+    Without transposes, which simplifying moves elsewhere.
+    """
+    net = random_network(network, seed, norms=True, moves=False)
     for selector in (f"between({first}, {second})", f"{first} and {second}"):
-        ops = selectable_ops(net.module)
+        ops = list(placeable_ops(net.module))
         names = {name for op in picked(selector, ops) for name in op.names}
         expected = {name for op in simplified(net) for name in op.names if names & set(op.names)}
-        after = picked(selector, selectable_ops(net.module))
+        after = picked(selector, list(placeable_ops(net.module)))
         assert expected <= {name for op in after for name in op.names}
-        net = random_network(network, seed, norms=True)
+        net = random_network(network, seed, norms=True, moves=False)
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,6 +151,6 @@ def test_the_networks_fuse(network: Build) -> None:
     fused = 0
     for seed in range(20):
         net = random_network(network, seed, norms=True)
-        before = len(selectable_ops(net.module))
+        before = len(list(placeable_ops(net.module)))
         fused += before - len(simplified(net))
     assert fused > 40
