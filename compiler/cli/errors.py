@@ -52,11 +52,10 @@ def describe(error: BaseException) -> str:
 
     from compiler.errors import InternalCompilerError
     from dialects.errors import OctetError
-    from passes.placement.selectors.errors import SelectorError
 
     match error:
-        case SelectorError():
-            return f"{_one_line(error.message)}\n{error.excerpt}"
+        case OctetError() if error.excerpt:
+            return f"{_one_line(str(error).removesuffix(error.excerpt))}\n{error.excerpt}"
         case OctetError() | InternalCompilerError():
             return _one_line(str(error))
         case ParseError():
