@@ -10,8 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import quoted, select
+from passes.placement.selectors import quoted, select, selectable_ops
 
 if TYPE_CHECKING:
     from compiler.driver import Compilation
@@ -32,7 +31,7 @@ def selection_text(module: ModuleOp, selectors: Sequence[str]) -> str:
 
     Of several selectors each stands above its list. Raises OctetError where nothing is picked.
     """
-    ops = list(placeable_ops(module))
+    ops = selectable_ops(module)
     if not ops:
         raise OctetError("--select: the program has no nn ops (any more); select at an early stage")
     index = {op: position for position, op in enumerate(ops)}

@@ -15,7 +15,6 @@ from dialects.elements import is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
-from dialects.program import placeable_ops
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
@@ -23,7 +22,7 @@ from passes.dataflow import carries_reals, consumers, data_operands, sources, va
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
 from passes.placement.halves import half_obstacle
-from passes.placement.selectors import SelectorError, near, select
+from passes.placement.selectors import SelectorError, near, select, selectable_ops
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class PlacePrecisionPass(OctetPass):
     allow_unmatched: bool = False
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        ops = list(placeable_ops(module))
+        ops = selectable_ops(module)
         rules = Policy.of(self, ops, ctx.target)
         for op, placement in place(ops, rules, ctx).items():
             write(op, placement)

@@ -17,7 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from xdsl.dialects.builtin import ModuleOp
+
 from dialects.nn.base import NnOp
+from dialects.program import placeable_ops
 from passes.placement.selectors.errors import SelectorError
 from passes.placement.selectors.evaluation import Evaluation, Unmatched
 from passes.placement.selectors.hints import near
@@ -36,7 +39,7 @@ def select(
     """The ops that `selector` names, in program order.
 
     Parameters
-    - ops: what can be selected, in program order: `dialects.program.placeable_ops`.
+    - ops: what can be selected, in program order: see `selectable_ops`.
     - folder: what the path of a `pdl:` file is relative to; by default the working directory.
     - unmatched: called with the error for every part of the selector that matches no op, in place
       of raising it; that part then stands for no ops.
@@ -46,6 +49,11 @@ def select(
     """
     evaluation = Evaluation(selector, ops, folder, unmatched or _raise)
     return evaluation.chosen(evaluation.of(parse(selector)))
+
+
+def selectable_ops(module: ModuleOp) -> list[NnOp]:
+    """What selectors choose from and `index:` counts: the `nn` ops in order, without constants."""
+    return list(placeable_ops(module))
 
 
 def _raise(error: SelectorError) -> None:
@@ -59,6 +67,7 @@ __all__ = [
     "parse",
     "quoted",
     "select",
+    "selectable_ops",
     "split_names",
     "split_selectors",
 ]

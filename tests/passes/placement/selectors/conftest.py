@@ -12,8 +12,7 @@ from dialects.nn.elementwise import AddOp, ReluOp, SigmoidOp
 from dialects.nn.movement import TransposeOp
 from dialects.nn.normalization import SoftmaxOp
 from dialects.nn.pooling import MaxPoolOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import select
+from passes.placement.selectors import select, selectable_ops
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ Picked = Callable[[str], list[int]]
 
 @pytest.fixture
 def ops(residual: Any) -> list[NnOp]:
-    return list(placeable_ops(residual.module))
+    return selectable_ops(residual.module)
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from dialects.nn.base import NnOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp, SigmoidOp
 from dialects.nn.movement import TransposeOp
 from dialects.nn.normalization import BatchNormOp, SoftmaxOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import select
+from passes.placement.selectors import select, selectable_ops
 
 Build = Callable[..., Any]
 
@@ -59,7 +58,7 @@ def random_network(network: Build, seed: int, *, norms: bool, moves: bool = True
 def simplified(net: Any) -> list[NnOp]:
     for one in parse_pipeline(SIMPLIFY):
         one.apply(net.ctx, net.module)
-    return list(placeable_ops(net.module))
+    return selectable_ops(net.module)
 
 
 def picked(selector: str, ops: list[NnOp]) -> list[NnOp]:
@@ -70,7 +69,7 @@ def picked(selector: str, ops: list[NnOp]) -> list[NnOp]:
 def assert_corresponds(network: Build, seed: int, selectors: list[str], **more: Any) -> None:
     net = random_network(network, seed, **more)
     before = [
-        {name for op in picked(selector, list(placeable_ops(net.module))) for name in op.names}
+        {name for op in picked(selector, selectable_ops(net.module)) for name in op.names}
         for selector in selectors
     ]
     after = simplified(net)
@@ -130,10 +129,10 @@ def test_between_and_and_lose_nothing(network: Build, seed: int, first: str, sec
     """
     net = random_network(network, seed, norms=True, moves=False)
     for selector in (f"between({first}, {second})", f"{first} and {second}"):
-        ops = list(placeable_ops(net.module))
+        ops = selectable_ops(net.module)
         names = {name for op in picked(selector, ops) for name in op.names}
         expected = {name for op in simplified(net) for name in op.names if names & set(op.names)}
-        after = picked(selector, list(placeable_ops(net.module)))
+        after = picked(selector, selectable_ops(net.module))
         assert expected <= {name for op in after for name in op.names}
         net = random_network(network, seed, norms=True, moves=False)
 
@@ -151,6 +150,6 @@ def test_the_networks_fuse(network: Build) -> None:
     fused = 0
     for seed in range(20):
         net = random_network(network, seed, norms=True)
-        before = len(list(placeable_ops(net.module)))
+        before = len(selectable_ops(net.module))
         fused += before - len(simplified(net))
     assert fused > 40

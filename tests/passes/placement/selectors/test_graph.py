@@ -13,8 +13,7 @@ from dialects.errors import OctetError
 from dialects.nn.base import NnOp
 from dialects.nn.elementwise import AddOp, ClipOp, MulOp, ReluOp, SigmoidOp
 from dialects.nn.normalization import BatchNormOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import select
+from passes.placement.selectors import select, selectable_ops
 from passes.placement.selectors.graph import Parts, part_types, seen_through
 
 
@@ -84,7 +83,7 @@ def test_what_arrows_lead_through(network: Callable[..., Any]) -> None:
     x = net.op(SigmoidOp, x, layer="gate")
     x = net.op(AddOp, x, a, layer="sum")
     net.outputs(net.conv(x, 2, 1, "c"))
-    ops = list(placeable_ops(net.module))
+    ops = selectable_ops(net.module)
     through = [op.names[0] for op in ops if seen_through(op)]
     assert through == ["scale", "bias", "norm", "clip", "relu"]
     assert select("pattern(conv->conv)", ops) == select("name:a or name:b", ops)
@@ -95,7 +94,7 @@ def test_parts(network: Callable[..., Any]) -> None:
     a = net.conv(net.x, 2, 1, "a", relu=True)
     b = net.conv(a, 2, 1, "b", residual=a, relu=True)
     net.outputs(net.dense(b, 3, "c"))
-    ops = list(placeable_ops(net.module))
+    ops = selectable_ops(net.module)
     assert [part_types(op) for op in ops] == [["conv", "relu"], ["conv", "add", "relu"], ["matmul"]]
     parts = Parts.of(ops)
     assert parts.owners == [0, 0, 1, 1, 1, 2]

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from dialects.nn.elementwise import AddOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import SelectorError, select
+from passes.placement.selectors import SelectorError, select, selectable_ops
 from passes.placement.selectors.patterns import MAX_MATCHES
 from passes.simplify.fuse_activation import FuseActivationPass
 from passes.simplify.fuse_residual import FuseResidualPass
@@ -71,14 +70,14 @@ def test_fused_ops_answer_to_the_types_in_them(
     residual: Any, selector: str, names: list[str]
 ) -> None:
     residual.apply(FuseResidualPass(), FuseActivationPass())
-    ops = list(placeable_ops(residual.module))
+    ops = selectable_ops(residual.module)
     assert [op.layer and op.layer.data for op in select(selector, ops)] == names
 
 
 def test_what_enters_as_a_residual_does_not_pass_the_convolution(residual: Any) -> None:
     """The pool feeds block.conv2 only as its residual: no arrow leads to the conv in it."""
     residual.apply(FuseResidualPass(), FuseActivationPass())
-    ops = list(placeable_ops(residual.module))
+    ops = selectable_ops(residual.module)
     picked = select("pattern(max_pool->conv)", ops)
     assert [op.names[0] for op in picked] == ["pool", "block.conv1"]
 
@@ -91,7 +90,7 @@ def diamonds(network: Callable[..., Any], count: int) -> list[Any]:
         left, right = (net.conv(x, 2, 1, f"{side}{index}") for side in ("left", "right"))
         x = net.op(AddOp, left, right, layer=f"sum{index}")
     net.outputs(x)
-    return list(placeable_ops(net.module))
+    return selectable_ops(net.module)
 
 
 def test_matches_are_paths_in_order(network: Callable[..., Any]) -> None:

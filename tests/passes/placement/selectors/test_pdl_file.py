@@ -9,8 +9,7 @@ import pytest
 
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import SelectorError, select
+from passes.placement.selectors import SelectorError, select, selectable_ops
 from passes.placement.selectors.pdl_file import MAX_BYTES
 
 SECOND = """\
@@ -49,7 +48,7 @@ def chain(network: Callable[..., Any]) -> list[NnOp]:
     x = net.conv(net.x, 2, 1, "first")
     x = net.conv(x, 2, 1, "second", relu=True)
     net.outputs(net.conv(x, 2, 1, "third"))
-    return list(placeable_ops(net.module))
+    return selectable_ops(net.module)
 
 
 def test_the_ops_at_the_root(chain: list[NnOp], tmp_path: Path) -> None:

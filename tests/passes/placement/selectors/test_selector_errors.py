@@ -9,8 +9,7 @@ import pytest
 from compiler.cli.errors import describe
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
-from dialects.program import placeable_ops
-from passes.placement.selectors import SelectorError, select
+from passes.placement.selectors import SelectorError, select, selectable_ops
 from passes.placement.selectors.parser import MAX_DEPTH, MAX_LENGTH, MAX_STEPS
 from passes.simplify.fuse_activation import FuseActivationPass
 from passes.simplify.fuse_residual import FuseResidualPass
@@ -143,7 +142,7 @@ def test_harmless_repeats_are_regular_expressions(picks: Picks, expression: str)
 
 def test_a_fused_type_says_so(residual: Any) -> None:
     residual.apply(FuseResidualPass(), FuseActivationPass())
-    ops = list(placeable_ops(residual.module))
+    ops = selectable_ops(residual.module)
     message = "it is fused into other ops (3 in conv), which pattern(relu) selects"
     with pytest.raises(SelectorError, match=re.escape(message)):
         select("type:Relu", ops)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from dialects.program import placeable_ops
-from passes.placement.selectors import parse, select
+from passes.placement.selectors import parse, select, selectable_ops
 from passes.placement.selectors.parser import CALLS, MAX_DEPTH, MAX_LENGTH, MAX_STEPS, PREFIXES
 from passes.placement.selectors.patterns import MAX_MATCHES
 from passes.placement.selectors.regular import MAX_LENGTH as MAX_REGULAR
@@ -34,7 +33,7 @@ def test_forms_can_be_read(form: str) -> None:
 
 def test_the_precedence_that_is_shown(residual: Any) -> None:
     bare, grouped = re.findall(r"`(not type:conv[^`]*)` is `([^`]*)`", PAGE)[0]
-    ops = list(placeable_ops(residual.module))
+    ops = selectable_ops(residual.module)
     bare, grouped = (text.replace("glob:a.*", "glob:block.*") for text in (bare, grouped))
     assert select(bare, ops) == select(grouped, ops)
 
@@ -44,7 +43,7 @@ def test_the_pdl_file_that_is_shown(network: Callable[..., Any], tmp_path: Path)
     net = network([1, 2, 4, 4])
     x = net.conv(net.x, 2, 1, "first")
     net.outputs(net.conv(x, 2, 1, "second"))
-    first, second = ops = list(placeable_ops(net.module))
+    first, second = ops = selectable_ops(net.module)
     for conv in ops:
         conv.operands = conv.operands[:2]  # without the bias
         conv.properties["operandSegmentSizes"] = type(
