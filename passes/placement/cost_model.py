@@ -16,7 +16,6 @@ from xdsl.ir import OpResult, SSAValue
 
 from dialects.cost import (
     ELEMENT_BYTES,
-    Work,
     conversion_work,
     elements_of,
     nanoseconds,
