@@ -71,7 +71,7 @@ _INSTRUCTIONS: Mapping[str, int] = {
     "softmax": _EXP + _DIVIDE + 4,
     "log_softmax": _EXP + _LOG,
     "layer_norm": 12,
-    "instance_norm": 10,
+    "instance_norm": 80,  # channels of interleaved pixels are strided rows
     "lrn": 2 * _LOG,
 }
 """Instructions per element of ops that are no products: what their loops' bodies
