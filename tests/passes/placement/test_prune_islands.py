@@ -61,9 +61,18 @@ def place(net: Any, precisions: list[Precision], reasons: list[str]) -> list[NnO
     return ops
 
 
+def reason(op: NnOp) -> str:
+    assert op.placed_by is not None
+    return op.placed_by.data
+
+
+def precisions_of(ops: list[NnOp]) -> dict[NnOp, Precision]:
+    return {op: op.precision.data for op in ops if op.precision is not None}
+
+
 def cost(net: Any) -> float:
     program = ProgramCost(net.module, CostModel(None))
-    return program.of({op: op.precision.data for op in program.ops if op.precision}).total
+    return program.of(precisions_of(program.ops)).total
 
 
 STEPS = st.lists(
@@ -89,19 +98,19 @@ def test_pruning_never_slows_the_predicted_program(
 ) -> None:
     net = build(network, size, steps)
     ops = place(net, precisions, reasons)
-    before, total = [(op.precision, op.placed_by) for op in ops], cost(net)
+    before, total = [(op.precision, reason(op)) for op in ops], cost(net)
     net.apply(PruneIslandsPass())
     pruned = 0
     for op, was in zip(ops, before, strict=True):
-        now = (op.precision, op.placed_by)
+        now = (op.precision, reason(op))
         if now == was:
             continue
         pruned += 1
-        assert was[1].data.startswith("default:")
-        assert op.precision.data is Precision.F32
+        assert was[1].startswith("default:")
+        assert op.precision == PrecisionAttr(Precision.F32)
         assert re.fullmatch(
             r"cost model: island of \d+ ops? saves -?[\d.]+ us, its conversions cost -?[\d.]+ us",
-            op.placed_by.data,
+            reason(op),
         )
     assert cost(net) < total if pruned else cost(net) == total
     text = net.text()
@@ -111,10 +120,10 @@ def test_pruning_never_slows_the_predicted_program(
 def test_the_figures_are_the_models(network: Callable[..., Any]) -> None:
     net = build(network, 8, [("exp", 0, 0), ("relu", 1, 0), ("exp", 2, 0)])
     ops = place(net, [Precision.INT8], ["default: runs"])
-    before = ProgramCost(net.module, CostModel(None)).of({op: op.precision.data for op in ops})
+    before = ProgramCost(net.module, CostModel(None)).of(precisions_of(ops))
     net.apply(PruneIslandsPass())
-    after = ProgramCost(net.module, CostModel(None)).of({op: op.precision.data for op in ops})
-    found = re.search(r"saves (.*) us, its conversions cost (.*) us", ops[1].placed_by.data)
+    after = ProgramCost(net.module, CostModel(None)).of(precisions_of(ops))
+    found = re.search(r"saves (.*) us, its conversions cost (.*) us", reason(ops[1]))
     assert found is not None
     assert float(found[1]) == pytest.approx((after.ops - before.ops) / 1e3, abs=0.006)
     converted = before.conversions - after.conversions
@@ -133,19 +142,19 @@ def test_islands_connect_through_movement(network: Callable[..., Any]) -> None:
 
 def test_few_ops_and_small_gains(network: Callable[..., Any]) -> None:
     steps = [("exp", 0, 0), ("wide", 1, 0), ("wide", 2, 0), ("exp", 3, 0)]
-    for options, reason in (
-        ({}, None),
-        ({"min_ops": 3}, "cost model: island of 2 ops, fewer than 3"),
-        ({"min_gain": 1e6}, ", less than 1000000.0 us apart"),
+    for options, ending in (
+        (PruneIslandsPass(), None),
+        (PruneIslandsPass(min_ops=3), "cost model: island of 2 ops, fewer than 3"),
+        (PruneIslandsPass(min_gain=1000), ", less than 1000 us apart"),
     ):
         net = build(network, 32, steps)
         place(net, [Precision.INT8], ["default: runs"])
-        placed = net.apply(PruneIslandsPass(**options)).layers()["op1"]
-        if reason is None:
+        placed = net.apply(options).layers()["op1"]
+        if ending is None:
             assert placed.is_int8
         else:
             assert not placed.is_int8
-            assert placed.placed_by.data.endswith(reason)
+            assert reason(placed).endswith(ending)
 
 
 @pytest.mark.parametrize("options", [{"min_ops": 0}, {"min_gain": -1}])
