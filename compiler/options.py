@@ -13,7 +13,9 @@ from typing import Any
 from xdsl.utils.arg_spec import ArgSpec, ParameterListType, ParameterType
 
 from compiler.pipeline import did_you_mean, values_text
+from compiler.stages import REQUIRE
 from dialects.errors import OctetError
+from dialects.nn.attributes import Precision
 
 Override = tuple[str, ParameterListType]
 """Pass option and value; the pass is the key of the mapping that holds it."""
@@ -40,6 +42,12 @@ class PassOption:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    def split(self, text: str) -> list[str]:
+        """The values of a list on the command line: selectors, or names of layers or types."""
+        from passes.placement.selectors import split_names, split_selectors
+
+        return split_names(text) if self.selector else split_selectors(text)
 
 
 PASS_OPTIONS: tuple[PassOption, ...] = (
@@ -92,7 +100,8 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "include",
         "place-precision",
         "include",
-        "these ops become int8: type:conv, name:stem, glob:block1.*, index:conv[0], index:[3:17]",
+        "these ops become int8: type:conv, name:stem, glob:block1.*, first(2), not (...), "
+        "between(a, b), pattern(conv->conv)[1:], ...: see docs/selectors.md",
         many=True,
     ),
     PassOption(
@@ -104,6 +113,13 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
     PassOption(
         "exclude", "place-precision", "exclude", "these ops stay float, named the same way",
         many=True,
+    ),
+    PassOption(
+        "allow_unmatched",
+        "place-precision",
+        "allow_unmatched",
+        "a selector that matches no op is a note, not an error (default no)",
+        boolean=True,
     ),
     PassOption(
         "activation_type",
@@ -156,6 +172,8 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
     `pass_options` maps `"pass.option"` to a value. Raises OctetError for unknown names and for
     two options that set the same thing.
     """
+    from passes.placement.selectors import quoted
+
     table = {option.name: option for option in PASS_OPTIONS}
     overrides: dict[str, dict[str, ParameterListType]] = {}
     given: dict[tuple[str, str], str] = {}
@@ -182,13 +200,28 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
             raise OctetError(f"there is no compile option '{name}'{did_you_mean(name, known)}")
         entry = table[name]
         values = tuple(
-            f"{entry.selector}{item}" if entry.selector else item for item in as_values(value)
+            f"{entry.selector}{quoted(str(item))}" if entry.selector else item
+            for item in as_values(value)
         )
         _check_choice(entry, values)
         put(entry.flag, entry.pass_name, entry.option, values)
         for option, fixed in entry.sets:
             put(entry.flag, entry.pass_name, option, fixed)
     return overrides
+
+
+def with_requirements(
+    options: Mapping[str, Any], require: Mapping[str, str | Sequence[str]]
+) -> dict[str, Any]:
+    """`options` with selectors by precision as options of the pass `require-precision`."""
+    known = [precision.value for precision in Precision]
+    for precision in require:
+        if precision not in known:
+            raise OctetError(f"require: expected one of {', '.join(known)}, got '{precision}'")
+    settings = {f"{REQUIRE}.{name}": as_values(selectors) for name, selectors in require.items()}
+    if not settings:
+        return dict(options)
+    return {**options, "pass_options": {**options.get("pass_options", {}), **settings}}
 
 
 def split_pass_option(text: str) -> tuple[str, str]:
@@ -207,8 +240,13 @@ def as_values(value: Any) -> ParameterListType:
 
 
 def values_from_text(text: str) -> ParameterListType:
-    """A value on the command line: numbers, true, false and words, with commas between."""
-    return tuple(_value_from_text(item) for item in text.split(",")) if text else ()
+    """A value on the command line: numbers, true, false and words, with commas between.
+
+    Commas within quotes and brackets belong to a word, as in selectors.
+    """
+    from passes.placement.selectors import split_selectors
+
+    return tuple(map(_value_from_text, split_selectors(text))) if text else ()
 
 
 def _value_from_text(text: str) -> ParameterType:
