@@ -7,7 +7,7 @@ A target has the rates of its instruction set's class (`RATES_OF_ISA`) unless it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ByPrecision = Mapping[str, float]
 """`int8`, `bf16`, `f16` and `f32` to a number."""
@@ -58,34 +58,57 @@ TABLES = ("products", "results", "residuals", "taps", "windows", "lookups", "con
 """The fields of `Rates` that are given by precision."""
 
 
-def _rates(int8: float, bf16: float, f32: float, lanes: int) -> Rates:
-    x = lanes / 16
-    return Rates(
-        lanes=lanes,
-        call_ns=200,
-        products={"int8": int8, "bf16": bf16, "f16": f32, "f32": f32},
-        results={"int8": 23 * x, "bf16": 20 * x, "f16": 20 * x, "f32": 20 * x},
-        residuals={"int8": 30 * x, "bf16": 15 * x, "f16": 6 * x, "f32": 6 * x},
-        taps={"int8": 85 * x, "bf16": 46 * x, "f16": 46 * x, "f32": 45 * x},
-        windows={"int8": 80 * x, "bf16": 15 * x, "f16": 15 * x, "f32": 18 * x},
-        lookups={"int8": 25, "bf16": 3, "f16": 3, "f32": 3},
-        conversions={"int8": 6, "bf16": 8, "f16": 8, "f32": 6},
-        instructions=45 * x,
-        bandwidth={"L1": 120, "L2": 80, "L3": 45, "memory": 12},
-        capacity={"L1": 32 * 1024, "L2": 1024 * 1024, "L3": 32 * 1024 * 1024},
-    )
+def _by(int8: float, bf16: float, f16: float, f32: float) -> ByPrecision:
+    return {"int8": int8, "bf16": bf16, "f16": f16, "f32": f32}
 
+
+_AVX512_BF16 = Rates(
+    lanes=16,
+    call_ns=100,
+    products=_by(235, 117, 58, 58),
+    results=_by(24, 22, 16, 40),
+    residuals=_by(28, 30, 10, 20),
+    taps=_by(93, 46, 15, 43),
+    windows=_by(95, 16, 16, 20),
+    lookups=_by(35, 3.1, 3.1, 3.1),
+    conversions=_by(9, 10, 7, 2.2),
+    instructions=40,
+    bandwidth={"L1": 120, "L2": 90, "L3": 45, "memory": 15},
+    capacity={"L1": 32 * 1024, "L2": 1024 * 1024, "L3": 32 * 1024 * 1024},
+)
+_AVX512_VNNI = replace(_AVX512_BF16, products=_by(235, 58, 58, 58))
+_AVX2 = replace(
+    _AVX512_BF16,
+    lanes=8,
+    products=_by(95, 52, 56, 57),
+    results=_by(11, 8, 11, 24),
+    residuals=_by(28, 18, 8, 20),
+    taps=_by(38, 25, 14, 30),
+)
 
 RATES_OF_ISA: Mapping[str, Rates] = {
-    "amx": _rates(900, 450, 80, 16),
-    "avx512_bf16": _rates(232, 115, 58, 16),
-    "avx512_vnni": _rates(232, 58, 58, 16),
-    "avx512bw": _rates(120, 58, 58, 16),
-    "avx_vnni": _rates(120, 50, 50, 8),
-    "avx2": _rates(65, 40, 40, 8),
-    "portable": _rates(8, 4, 8, 1),
+    "amx": replace(
+        _AVX512_BF16,
+        products=_by(900, 450, 80, 80),
+        capacity={"L1": 48 * 1024, "L2": 2048 * 1024, "L3": 32 * 1024 * 1024},
+    ),
+    "avx512_bf16": _AVX512_BF16,
+    "avx512_vnni": _AVX512_VNNI,
+    "avx512bw": replace(_AVX512_VNNI, products=_by(117, 57, 57, 57), taps=_by(45, 46, 15, 43)),
+    "avx_vnni": replace(_AVX2, products=_by(150, 52, 56, 57)),
+    "avx2": _AVX2,
+    "portable": replace(
+        _AVX512_BF16,
+        lanes=1,
+        products=_by(28, 1.7, 2.3, 3),
+        results=_by(0.35, 1.2, 1.2, 1.2),
+        residuals=_by(1.9, 1, 1, 1),
+        taps=_by(1.9, 2, 2, 3),
+    ),
 }
-"""By instruction set."""
+"""By instruction set. What a Zen 4 core measures with the kernels of each, rounded
+(docs/cost-model.md); but for AMX and AVX-VNNI, which it lacks: there, products are what kernels
+reached on other machines and guesses from the width of registers."""
 
 DEFAULT_RATES = RATES_OF_ISA["avx2"]
 """Where no target is given: what most x86 machines have."""

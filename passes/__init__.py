@@ -43,6 +43,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
+    "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),

@@ -23,12 +23,14 @@ examples:
   compile model.onnx                                      float program: model.octet
   compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
   compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --select 'pattern(conv->conv)[1:]'   what a selector picks
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
   compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
   compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
+  compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
   compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
@@ -43,7 +45,9 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
+    from compiler.cli.report import add_report_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
+    from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
     from compiler.version import __version__
 
@@ -81,7 +85,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
+    add_select_argument(parser)
     add_explain_arguments(parser)
+    add_report_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -164,10 +170,36 @@ def run(arguments: list[str]) -> None:
         return
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
+    if args.select is not None:
+        _select(args)
+        return
     _compile(args)
 
 
+def _select(args: argparse.Namespace) -> None:
+    """Prints what `--select` picks from the program as it is before placement, or where
+    `--stop-after` says."""
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.selection import run_passes_before_placement, selection_text
+    from compiler.stages import LAST
+
+    stopped = args.stop_after != LAST
+    compilation = Compilation(
+        CompileRequest(
+            model=Path(args.model),
+            stop_after=args.stop_after if stopped else "simplify",
+            target=args.target,
+            shapes=dict(map(_shape, args.shape)),
+        )
+    )
+    compilation.run()
+    if not stopped:
+        run_passes_before_placement(compilation)
+    sys.stdout.write(selection_text(compilation.module, args.select))
+
+
 def _compile(args: argparse.Namespace) -> None:
+    from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
     from compiler.instrumentation.timing import Timing
@@ -188,6 +220,7 @@ def _compile(args: argparse.Namespace) -> None:
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
+    recorder = recorder_of(args, compilation)
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
         print(
@@ -198,6 +231,8 @@ def _compile(args: argparse.Namespace) -> None:
         _write_loops(compilation, output)
     if NUMBA not in emitted or output != "-":
         _write(compilation, output)
+    if recorder is not None:
+        write_report(args, recorder)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
 
@@ -210,7 +245,7 @@ def _output_of(args: argparse.Namespace) -> str | None:
     output: str | None = args.output
     stopped = args.stop_after != LAST
     if output is None:
-        if args.explain:
+        if args.explain or args.report:
             return None
         return "-" if stopped else f"{Path(args.model).stem}.octet"
     if output == "-":
@@ -307,7 +342,7 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
         if given is None:
             continue
         if option.many:
-            options[option.name] = tuple(name for text in given for name in text.split(","))
+            options[option.name] = tuple(name for text in given for name in option.split(text))
         elif option.boolean or option.choices:
             options[option.name] = given
         else:

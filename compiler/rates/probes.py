@@ -72,10 +72,12 @@ def _conv_probe(kind: str, size: int, inner: int, outer: int, **options: int) ->
     return between_convs(kind, sizes, out, _conv("m", "a", sizes, out, layer=LAYER, **options))
 
 
-def _residual_probe(size: int, channels: int) -> Probe:
-    sizes = (1, channels, size, size)
-    middle = _conv("m", "a", sizes, sizes, layer=LAYER, residual="r")
-    return between_convs("residuals", sizes, sizes, [*_conv("r", "a", sizes, sizes), *middle])
+def _residual_probe(size: int, inner: int, outer: int) -> Probe:
+    """Few products for each result, so that the residual shows."""
+    sizes, out = (1, inner, size, size), (1, outer, size, size)
+    middle = _conv("r", "x", (1, 16, size, size), out)
+    middle += _conv("m", "a", sizes, out, layer=LAYER, residual="r")
+    return between_convs("residuals", sizes, out, middle)
 
 
 def _unary_probe(kind: str, text: str, sizes: Shape, out: Shape | None = None) -> Probe:
@@ -110,8 +112,8 @@ def conversion_probe(kernel: str) -> Probe:
 LAYERS = (
     _conv_probe("products", 28, 256, 256),
     _conv_probe("products", 14, 128, 128, kernel=3),
-    _conv_probe("results", 56, 16, 96),
-    _residual_probe(28, 64),
+    _conv_probe("results", 28, 16, 96),
+    _residual_probe(28, 16, 96),
     _conv_probe("taps", 28, 192, 192, kernel=3, groups=192),
     _conv_probe("taps", 28, 192, 192, kernel=3, groups=192, stride=2),
     _unary_probe(
@@ -135,7 +137,7 @@ CALL = _tokens_probe("call_ns", "relu %x", 1, 16)
 
 STREAMS = {
     "L2": _rows_probe("bandwidth", 1, 256, 512),
-    "L3": _rows_probe("bandwidth", 1, 1024, 1536),
+    "L3": _rows_probe("bandwidth", 1, 2048, 2048),
     "memory": _rows_probe("bandwidth", 1, 4096, 4096),
 }
-"""Weights of 0.5, 6 and 64 MB in float32, each read once."""
+"""Weights of 0.5, 16 and 64 MB in float32, each read once."""
