@@ -373,6 +373,10 @@ def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
     from rich.console import Console
 
     explanation = compilation.explanation()
+    if not explanation.ops:
+        print(
+            f"compile: note: nothing is placed yet at stage '{compilation.stage}'", file=sys.stderr
+        )
     stream = sys.stderr if to_stderr else sys.stdout
     if form == "json":
         print(explanation.as_json(), file=stream)
