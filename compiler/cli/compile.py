@@ -39,6 +39,7 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
     from compiler.cli.kernel_cache import add_cache_arguments
+    from compiler.cli.recipes import add_recipe_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.stages import LAST, STAGE_NAMES
     from compiler.version import __version__
@@ -75,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
+    add_recipe_arguments(parser)
     _add_pass_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
@@ -187,6 +189,9 @@ def _compile(args: argparse.Namespace) -> None:
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
+    if args.print_recipe and output is None and not args.explain:
+        sys.stdout.write(compilation.effective_recipe().text())
+        return
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
         print(
@@ -199,6 +204,9 @@ def _compile(args: argparse.Namespace) -> None:
         _write(compilation, output)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
+    if args.print_recipe:
+        stream = sys.stderr if output == "-" else sys.stdout
+        stream.write(compilation.effective_recipe().text())
 
 
 def _output_of(args: argparse.Namespace) -> str | None:
@@ -209,7 +217,7 @@ def _output_of(args: argparse.Namespace) -> str | None:
     output: str | None = args.output
     stopped = args.stop_after != LAST
     if output is None:
-        if args.explain:
+        if args.explain or args.print_recipe:
             return None
         return "-" if stopped else f"{Path(args.model).stem}.octet"
     if output == "-":
@@ -296,20 +304,21 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
+    from compiler.cli.recipes import recipe_options
     from compiler.options import PASS_OPTIONS, values_from_text
     from dialects.errors import OctetError
 
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = recipe_options(args)
     for option in PASS_OPTIONS:
         given = getattr(args, option.name)
         if given is None:
             continue
         if option.many:
             options[option.name] = tuple(name for text in given for name in text.split(","))
-        elif option.boolean or option.choices:
-            options[option.name] = given
+        elif option.number:
+            (options[option.name],) = values_from_text(given) or ("",)
         else:
-            options[option.name] = values_from_text(given)
+            options[option.name] = given
     settings: dict[str, Any] = {}
     for text in args.pass_option:
         key, equals, value = text.partition("=")
