@@ -83,7 +83,7 @@ class AssignSchemePass(OctetPass):
                     said.of_value(*_tensor(op, rule))
         for value, scheme in said.values.items():
             set_scheme(value, scheme)
-            _fix_range(value, scheme)
+            fix_range(value, scheme)
             self.count(ctx, "values")
         for op, scheme in said.weights.items():
             op.weight_scheme = SchemeAttr(scheme)
@@ -217,7 +217,7 @@ def _check_result(op: NnOp, rule: Rule) -> None:
         )
 
 
-def _fix_range(value: SSAValue, scheme: Scheme) -> None:
+def fix_range(value: SSAValue, scheme: Scheme) -> None:
     """Numbers that were given take the place of measured ones."""
     bounds = expressed_bounds(scheme)
     if bounds is None:

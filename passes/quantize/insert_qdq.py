@@ -26,6 +26,7 @@ from passes.dataflow import (
     constant_of,
     consumers,
     data_operands,
+    moves_data,
     quantizations,
     quantized_element,
     stored_behind,
@@ -120,6 +121,9 @@ class InsertQdqPass(OctetPass):
             result = op.results[0]
             if op not in float_results and next(quantizations(result), None) is None:
                 self._wrap(ctx, result, in_int8)
+        for op in nn_ops(module):
+            if moves_data(op) and scheme_of(op.results[0]).is_fixed and is_used_in_int8(op):
+                self._wrap(ctx, op.results[0], {*in_int8, op})
         check_fixed(module)
 
     def _split_float_results(self, ops: Sequence[NnOp]) -> tuple[list[NnOp], set[NnOp]]:
@@ -316,6 +320,13 @@ def _excess(
     axis = op.WEIGHT_AXES["weight" if isinstance(op, ConvOp) else "b"]
     bounds = accumulator_bounds(channel_magnitudes(stored, element, axis), WIDEST_INPUT, steps)
     return float(bounds.max(initial=0)) / INT32_MAX
+
+
+def is_used_in_int8(op: NnOp) -> bool:
+    """The result of a movement op has no pair of its own, but what is moved from it has."""
+    (result,) = op.results
+    unquantized = next(quantizations(result), None) is None
+    return unquantized and any(isinstance(user, QuantizeCastOp) for user in consumers(result))
 
 
 def computes_in_int8(op: NnOp) -> bool:
