@@ -17,6 +17,7 @@ from xdsl.utils.arg_spec import ArgSpec, ParameterListType, ParameterType
 from compiler.op_types import mnemonic_of
 from compiler.pipeline import did_you_mean, values_text
 from dialects.errors import OctetError
+from dialects.nn.scheme import METHODS
 
 Override = tuple[str, ParameterListType]
 """Pass option and value; the pass is the key of the mapping that holds it."""
@@ -56,7 +57,7 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "calibrate",
         "method",
         "how ranges are measured (default min-max)",
-        choices=("min-max", "moving-average", "percentile"),
+        choices=METHODS,
     ),
     PassOption(
         "percentile",

@@ -316,7 +316,8 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
         if option.many:
             options[option.name] = tuple(name for text in given for name in text.split(","))
         elif option.number:
-            (options[option.name],) = values_from_text(given) or ("",)
+            values = values_from_text(given)
+            options[option.name] = values[0] if len(values) == 1 else given
         else:
             options[option.name] = given
     settings: dict[str, Any] = {}

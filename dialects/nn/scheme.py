@@ -40,7 +40,8 @@ A tensor whose values all lie below 255 * 2^-60 is zero for the purposes of 8 bi
 MAX_SCALE = 2.0**60
 """Products of two scales, and their ratio to a third, stay finite in float32."""
 
-METHODS = ("min-max", "moving-average", "percentile")
+METHODS = ("min-max", "moving-average", "percentile", "mse", "sqnr", "entropy")
+"""How ranges may be measured."""
 
 OF_WEIGHTS = frozenset({"per_channel"})
 """Keys that say something about weights alone."""

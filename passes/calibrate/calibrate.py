@@ -31,7 +31,12 @@ from dialects.program import (
     set_argument_range,
 )
 from passes.base import Numerics, OctetPass
-from passes.calibrate.observers import MinMax, MovingAverage, Observer, Percentile
+from passes.calibrate.observers import MinMax, MovingAverage, Observer, Optimal, Percentile
+from passes.calibrate.thresholds import (
+    greatest_sqnr_range,
+    least_divergence_range,
+    least_squares_range,
+)
 from passes.dataflow import quantizations
 from runtime.reference.evaluate import evaluate
 
@@ -57,15 +62,16 @@ class CalibratePass(OctetPass):
     measured by it.
 
     `method` is min-max (the extremes), moving-average (extremes per batch, averaged with
-    `momentum`) or percentile (the range of `percentile` percent of the values, from a histogram
-    of `bins` bins). Batches are streamed: memory does not grow with their number.
+    `momentum`), or, from a histogram of `bins` bins: percentile (the range of `percentile` percent
+    of the values), mse, sqnr or entropy (see `passes/calibrate/thresholds.py`). Batches are
+    streamed: memory does not grow with their number.
     """
 
     name = "calibrate"
     NUMERICS: ClassVar = Numerics.EXACT
     NEEDS_DATA: ClassVar = True
 
-    method: Literal["min-max", "moving-average", "percentile"] = "min-max"
+    method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
     percentile: int | float = 99.99
     momentum: int | float = 0.9
     bins: int = 2048
@@ -99,11 +105,18 @@ class CalibratePass(OctetPass):
         scheme = scheme_of(value)
         momentum = self.momentum if scheme.momentum is None else scheme.momentum
         percentile = self.percentile if scheme.percentile is None else scheme.percentile
+        bins = scheme.bins or self.bins
         match scheme.calibration_method or self.method:
             case "moving-average":
                 return MovingAverage(float(momentum))
             case "percentile":
-                return Percentile(float(percentile), scheme.bins or self.bins)
+                return Percentile(float(percentile), bins)
+            case "mse":
+                return Optimal(least_squares_range, bins)
+            case "sqnr":
+                return Optimal(greatest_sqnr_range, bins)
+            case "entropy":
+                return Optimal(least_divergence_range, bins)
             case _:
                 return MinMax()
 
