@@ -36,7 +36,7 @@ class OnnxTensors:
 
     @property
     def names(self) -> list[str]:
-        return [*self.inputs, *self.producers, *self.shapes]
+        return [*sorted(self.inputs), *self.producers, *self.shapes]
 
 
 def tensors_of(model: Path) -> OnnxTensors:

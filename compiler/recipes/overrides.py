@@ -20,6 +20,7 @@ from compiler.recipes.recipe import Recipe
 from compiler.recipes.words import name_selector
 from dialects.errors import OctetError
 from passes.placement.rules import RESULT, WEIGHT, Rule
+from passes.placement.selectors import near
 
 STORAGES = {"QInt8": "s8", "QUInt8": "u8"}
 OTHER_TYPES = ("QFLOAT8E4M3FN", "QInt16", "QUInt16", "QInt4", "QUInt4")
@@ -77,7 +78,7 @@ def _rules(
     if name in tensors.inputs:
         return [Rule.of({"input": name, "origin": where, **scheme})]
     if name not in tensors.producers:
-        raise OctetError(f"the model has no such tensor{did_you_mean(name, tensors.names)}")
+        raise OctetError(f"the model has no such tensor{near(name, tensors.names)}")
     layer, position = tensors.producers[name]
     if position != 0:
         raise OctetError(f"it is result {position} of '{layer}'; only first results are quantized")

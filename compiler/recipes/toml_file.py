@@ -44,7 +44,7 @@ def recipe_of_text(text: str, name: str) -> Recipe:
         contents = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at line (\d+), column (\d+)\)", str(error))
-        place = f"{name}:{at[1]}:{at[2]}" if at else name
+        place = f"{name}:{at[1]}:{at[2]}" if at else f"{name}:{max(1, len(lines.lines))}"
         reason = re.sub(r" \(at .*\)", "", str(error))
         raise OctetError(f"{place}: not valid TOML: {reason}") from None
     for section in contents:

@@ -159,7 +159,8 @@ def _precision(value: Any) -> Precision:
 
 # --- text -------------------------------------------------------------------------------------
 
-_TABLE = re.compile(r"\s*\w+\s*=\s*[\"'\[\dtf-]")
+_TABLE = re.compile(rf"\s*(?:{'|'.join((*RULE_KEYS, *KEYS))})\s*=")
+"""How a table begins; a selector and a precision may look like it, and are written as one then."""
 
 
 def parse_rule(text: str) -> Rule:
@@ -184,8 +185,9 @@ def parse_rules(texts: Iterable[str] | None) -> list[Rule]:
 def rule_text(rule: Rule) -> str:
     """The canonical line of a rule; `parse_rule` reads it back."""
     table = rule.table()
-    if table.keys() == {"select", "precision"} and not _TABLE.match(f"{rule.select}="):
-        return f"{table['select']}={table['precision']}"
+    short = f"{table.get('select')}={table.get('precision')}"
+    if table.keys() == {"select", "precision"} and not _TABLE.match(short):
+        return short
     return ", ".join(f"{key} = {toml_value(value, literal=True)}" for key, value in table.items())
 
 
