@@ -135,7 +135,7 @@ RULE = '[[rule]]\nselect = "type:conv"\n'
         (f"{RULE}precision = 'int4'\n", "r.toml:3: rule 1: 'precision' should be one of f32, bf16"),
         (f"{RULE}precision = 'f32'\n\n{RULE}tensor = 'x'\nscale = 0\nzero_point = 1",
          "r.toml:8: rule 2: 'scale' should be a number from 2^-60"),
-        (f"{RULE}tensor = 'x'\nrange = [1, 2]\n", "r.toml:4: rule 1: 'range' should be two numbers"),
+        (f"{RULE}tensor = 'x'\nrange = [1, 2]\n", "r.toml:4: rule 1: 'range' should be two"),
         (f"{RULE}reason = '''\n[[rule]]\n'''\n[[rule]]\nselect = 3\n",
          "r.toml:1: rule 1: the rule asks for nothing"),
         ("[[rule]]\nselect = 'a'\nprecision = 'f32'\nreason = '''\n[[rule]]\n'''\n[[rule]]\n"

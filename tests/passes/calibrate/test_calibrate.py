@@ -148,4 +148,4 @@ def test_values_are_measured_by_their_own_schemes(network: Build) -> None:
 
 def test_a_scheme_may_name_every_method() -> None:
     hints = get_type_hints(CalibratePass)
-    assert METHODS == get_args(hints["method"])
+    assert get_args(hints["method"]) == METHODS
