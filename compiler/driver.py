@@ -24,7 +24,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from compiler.calibration_data import CalibrationData, open_calibration_data
 from compiler.errors import InternalCompilerError
-from compiler.explain import Placement, placements_of
+from compiler.explain import Explanation, Placement, explanation_of, followed, placements_of
+from compiler.explain.gains import ModelledTimes, rates_of
 from compiler.instrumentation.reproducer import CrashReproducer
 from compiler.instrumentation.timing import Timing
 from compiler.module_files import read_module, strip_name_hints, write_module
@@ -44,7 +45,9 @@ from compiler.recipes.toml_file import recipe_of_text
 from compiler.stages import (
     FIRST,
     LAST,
+    PLACE,
     REMAINING,
+    REQUIRE,
     STAGE_NAMES,
     STAGES,
     TARGET,
@@ -109,7 +112,8 @@ class Compilation:
         )
         self.after_stage = after_stage
         self.ctx: OctetContext = make_context()
-        self.placements: list[Placement] = []
+        self.placed: list[Placement] = []
+        """The ops as stage `place` left them, if it ran or was where the compilation began."""
         self.calibrated = False
         """A stage has used the calibration data."""
         self.module: ModuleOp
@@ -208,6 +212,7 @@ class Compilation:
                 f"{self.request.model} is at stage '{self.stage}' already, past "
                 f"--stop-after={self.request.stop_after}"
             )
+        self._note_placement(self.stage)
         plan = self._plan(STAGES[reached + 1 :])
         self._record_recipe()
         if reached == 0:
@@ -223,8 +228,6 @@ class Compilation:
             with self.timing.step("verify"):
                 self._verify(self.module, f"stage {stage.name}")
             self._end_stage(stage.name, pipeline, plan)
-        if stop == reached:
-            self.placements = placements_of(self.module)
 
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options
@@ -244,6 +247,12 @@ class Compilation:
         }
         present = {spec.name for specs_of_stage in specs.values() for spec in specs_of_stage}
         for name in overrides:
+            if name == REQUIRE and name not in present:
+                raise OctetError(
+                    f"{self.request.model}: requirements are resolved while ops are as they were "
+                    f"placed, which this program at stage '{self.stage}' is past; give --require "
+                    f"when compiling from stage '{PLACE}' or before (those given then still hold)"
+                )
             if name not in present:
                 raise OctetError(
                     f"an option sets {name}{{{', '.join(overrides[name])}}}, but that pass is not "
@@ -258,11 +267,14 @@ class Compilation:
         self, stage: str, pipeline: Sequence[ModulePass], plan: Mapping[str, str]
     ) -> None:
         self._record(stage, pipeline, plan)
-        if stage in ("place", "quantize"):
-            # Quantization may still send an op back to float, and says so in `placed_by`.
-            self.placements = placements_of(self.module)
+        self._note_placement(stage)
         if self.after_stage is not None:
             self.after_stage(stage, self)
+
+    def _note_placement(self, stage: str) -> None:
+        if stage == PLACE:
+            times = ModelledTimes(self.ctx.target, self.ctx.weights)
+            self.placed = placements_of(self.module, times)
 
     def _run_custom_pipeline(self, text: str) -> None:
         if self.request.stop_after != LAST:
@@ -279,7 +291,6 @@ class Compilation:
         stages = [stage_of_pass(module_pass.name) or FIRST for module_pass in pipeline]
         reached = max((self.stage, *stages), key=STAGE_NAMES.index)
         self._record(reached, pipeline, {})
-        self.placements = placements_of(self.module)
 
     # --- module attributes ------------------------------------------------------------------
 
@@ -322,6 +333,17 @@ class Compilation:
             raise InternalCompilerError(message) from error
 
     # --- results ----------------------------------------------------------------------------
+
+    @property
+    def placements(self) -> list[Placement]:
+        """Every op with its precision and why, as far as the program was compiled."""
+        if not self.placed:
+            return placements_of(self.module)
+        return followed(self.placed, self.module, rates_of(self.ctx.target))
+
+    def explanation(self) -> Explanation:
+        """`placements` with the stage reached, the target and the passes that ran."""
+        return explanation_of(self.module, self.placements)
 
     def program(self) -> Program:
         """The compiled program. Raises OctetError when the module is not at the last stage."""

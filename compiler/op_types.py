@@ -1,29 +1,17 @@
 """Op types as other tools name them, in this IR's terms.
 
-ONNX Runtime takes ONNX's names; NNCF takes those of the model's framework, ONNX's or OpenVINO's.
+ONNX Runtime takes ONNX's names, which selectors know. NNCF takes those of the model's framework,
+ONNX's or OpenVINO's.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from compiler.pipeline import did_you_mean
 from dialects.errors import OctetError
 
-_OTHER_NAMES: Mapping[str, str] = {
-    # ONNX: https://onnx.ai/onnx/operators/
-    "Gemm": "matmul",
-    "AveragePool": "avg_pool",
-    "GlobalAveragePool": "reduce_mean",
-    "GlobalMaxPool": "reduce_max",
-    "LayerNormalization": "layer_norm",
-    "InstanceNormalization": "instance_norm",
-    "BatchNormalization": "batch_norm",
-    "Flatten": "reshape",
-    "Squeeze": "reshape",
-    "Unsqueeze": "reshape",
-    # OpenVINO: https://docs.openvino.ai/2025/documentation/openvino-ir-format/operation-sets.html
+OPENVINO: Mapping[str, str] = {
     "Convolution": "conv",
     "GroupConvolution": "conv",
     "ConvolutionBackpropData": "conv_transpose",
@@ -32,14 +20,17 @@ _OTHER_NAMES: Mapping[str, str] = {
     "Subtract": "sub",
     "Divide": "div",
     "Power": "pow",
+    "Minimum": "min",
+    "Maximum": "max",
     "Interpolate": "resize",
     "AvgPool": "avg_pool",
     "MVN": "layer_norm",
-    "Swish": "silu",
     "HSwish": "hard_swish",
     "HSigmoid": "hard_sigmoid",
+    "StridedSlice": "slice",
 }
-"""Names that differ by more than their spelling; `HardSwish` for `hard_swish` is no such."""
+"""OpenVINO's names that are not ONNX's as well.
+https://docs.openvino.ai/2025/documentation/openvino-ir-format/operation-sets.html"""
 
 
 def mnemonic_of(name: str) -> str:
@@ -47,20 +38,13 @@ def mnemonic_of(name: str) -> str:
 
     Raises OctetError for a name that no op goes by.
     """
-    known = mnemonics()
-    if name in known:
-        return name
-    spelled = _OTHER_NAMES.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    for candidate in (spelled, spelled.replace("_", "")):
-        if candidate in known:
-            return candidate
-    raise OctetError(
-        f"there is no op type '{name}'{did_you_mean(name, (*sorted(known), *_OTHER_NAMES))}"
-    )
-
-
-def mnemonics() -> frozenset[str]:
-    """Every op type of the `nn` dialect."""
     from dialects.nn import NN_OPS
+    from passes.placement.selectors import canonical_type
+    from passes.placement.selectors.types import spellings
 
-    return frozenset(op.name.split(".", 1)[1] for op in NN_OPS)
+    known = {op.name.split(".", 1)[1] for op in NN_OPS}
+    found = canonical_type(OPENVINO.get(name, name))
+    if found not in known:
+        names = (*sorted(known), *spellings(), *OPENVINO)
+        raise OctetError(f"there is no op type '{name}'{did_you_mean(name, names)}")
+    return found

@@ -16,7 +16,9 @@ from xdsl.utils.arg_spec import ArgSpec, ParameterListType, ParameterType
 
 from compiler.op_types import mnemonic_of
 from compiler.pipeline import did_you_mean, values_text
+from compiler.stages import REQUIRE
 from dialects.errors import OctetError
+from dialects.nn.attributes import Precision
 from dialects.nn.scheme import METHODS
 
 Override = tuple[str, ParameterListType]
@@ -81,6 +83,13 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "only these op types become int8, for example conv,matmul; ONNX's names work too",
         many=True,
         convert=mnemonic_of,
+    ),
+    PassOption(
+        "allow_unmatched",
+        "place-precision",
+        "allow_unmatched",
+        "a selector that matches no op is a note, not an error (default no)",
+        boolean=True,
     ),
     PassOption(
         "activation_type",
@@ -189,6 +198,20 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
     return overrides
 
 
+def with_requirements(
+    options: Mapping[str, Any], require: Mapping[str, str | Sequence[str]]
+) -> dict[str, Any]:
+    """`options` with selectors by precision as options of the pass `require-precision`."""
+    known = [precision.value for precision in Precision]
+    for precision in require:
+        if precision not in known:
+            raise OctetError(f"require: expected one of {', '.join(known)}, got '{precision}'")
+    settings = {f"{REQUIRE}.{name}": as_values(selectors) for name, selectors in require.items()}
+    if not settings:
+        return dict(options)
+    return {**options, "pass_options": {**options.get("pass_options", {}), **settings}}
+
+
 def split_pass_option(text: str) -> tuple[str, str]:
     """`"calibrate.bins"` as pass and option."""
     pass_name, dot, option = text.partition(".")
@@ -205,8 +228,13 @@ def as_values(value: Any) -> ParameterListType:
 
 
 def values_from_text(text: str) -> ParameterListType:
-    """A value on the command line: numbers, true, false and words, with commas between."""
-    return tuple(_value_from_text(item) for item in text.split(",")) if text else ()
+    """A value on the command line: numbers, true, false and words, with commas between.
+
+    Commas within quotes and brackets belong to a word, as in selectors.
+    """
+    from passes.placement.selectors import split_selectors
+
+    return tuple(map(_value_from_text, split_selectors(text))) if text else ()
 
 
 def _value_from_text(text: str) -> ParameterType:

@@ -85,6 +85,9 @@ STAGES: tuple[Stage, ...] = (
         "quantize",
         "quantize and dequantize around int8 ops, and casts around 16-bit ones, as few as possible",
         (
+            # From here on ops are fused and split; what becomes of each can still be told.
+            "number-ops",
+            "require-precision",
             "insert-qdq",
             "unify-scales",
             "propagate-qdq",
@@ -109,12 +112,17 @@ STAGES: tuple[Stage, ...] = (
             "alias-concat",
             "alias-slice",
             "plan-memory",
+            "check-required",
         ),
     ),
 )
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 FIRST, LAST = STAGE_NAMES[0], STAGE_NAMES[-1]
+REQUIRE = "require-precision"
+"""The pass that `--require` gives its selectors to."""
+PLACE = "place"
+"""The stage after which every op has a precision."""
 
 
 def stage_index(name: str, source: str = "stage") -> int:

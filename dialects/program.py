@@ -27,6 +27,7 @@ from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, SSAVal
 from dialects.assembly import from_attribute
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
+from dialects.nn.constant import ConstantOp
 from dialects.nn.scheme import Scheme, SchemeAttr
 
 NAME = "nn.name"
@@ -68,6 +69,11 @@ def nn_ops(module: ModuleOp) -> Iterator[NnOp]:
     for op in body_of(main_function(module)).ops:
         if isinstance(op, NnOp):
             yield op
+
+
+def placeable_ops(module: ModuleOp) -> Iterator[NnOp]:
+    """The ops that placement and selectors count, in their order: all but constants."""
+    return (op for op in nn_ops(module) if not isinstance(op, ConstantOp))
 
 
 def _dictionaries(attribute: ArrayAttr | None, count: int) -> list[dict[str, Attribute]]:

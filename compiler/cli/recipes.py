@@ -39,13 +39,10 @@ def recipe_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options of these flags that were given."""
     from compiler.recipes.flags import RULE_OPTIONS
     from compiler.recipes.sources import FILE_OPTIONS
-    from compiler.recipes.words import split_items
 
     options = {name: given for name in FILE_OPTIONS if (given := getattr(args, name)) is not None}
     for option in RULE_OPTIONS:
         texts = getattr(args, option.name)
         if texts is not None:
-            options[option.name] = tuple(
-                item for text in texts for item in (split_items(text) if option.listed else [text])
-            )
+            options[option.name] = tuple(item for text in texts for item in option.split(text))
     return options

@@ -12,11 +12,11 @@ from typing import Any
 
 from compiler.options import SETTINGS, as_values
 from compiler.pipeline import did_you_mean
-from compiler.recipes.recipe import Recipe
-from compiler.recipes.words import name_selector
+from compiler.recipes.recipe import Recipe, name_selector
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision
 from passes.placement.rules import Rule
+from passes.placement.selectors import split_names, split_selectors
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ class RuleOption:
     names: bool = False
     listed: bool = True
 
+    def split(self, text: str) -> list[str]:
+        """The values of one text on the command line."""
+        if not self.listed:
+            return [text]
+        return split_names(text) if self.names else split_selectors(text)
+
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
@@ -43,7 +49,8 @@ RULE_OPTIONS: tuple[RuleOption, ...] = (
     RuleOption(
         "include",
         "these ops become int8, or what --precision says if that is bf16 or f16: type:conv, "
-        "name:stem, glob:block1.*, index:conv[0], index:[3:17]",
+        "name:stem, glob:block1.*, first(2), not (...), between(a, b), pattern(conv->conv)[1:], "
+        "...: see docs/selectors.md",
         Precision.INT8,
     ),
     RuleOption(

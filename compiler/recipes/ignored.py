@@ -14,11 +14,11 @@ from typing import Any
 from compiler.op_types import mnemonic_of
 from compiler.pipeline import did_you_mean
 from compiler.recipes.json_file import as_object, as_texts
-from compiler.recipes.recipe import Recipe
-from compiler.recipes.words import name_selector, quoted
+from compiler.recipes.recipe import Recipe, name_selector
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
 from passes.placement.rules import Rule
+from passes.placement.selectors import quoted
 
 FIELDS = ("names", "patterns", "types", "subgraphs", "validate")
 

@@ -16,8 +16,7 @@ from typing import Any
 from compiler.pipeline import did_you_mean
 from compiler.recipes.json_file import as_object
 from compiler.recipes.onnx_tensors import OnnxTensors
-from compiler.recipes.recipe import Recipe
-from compiler.recipes.words import name_selector
+from compiler.recipes.recipe import Recipe, name_selector
 from dialects.errors import OctetError
 from passes.placement.rules import RESULT, WEIGHT, Rule
 from passes.placement.selectors import near

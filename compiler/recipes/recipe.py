@@ -10,6 +10,7 @@ from xdsl.utils.arg_spec import ParameterListType
 
 from compiler.options import overrides_of, targets_of
 from passes.placement.rules import Rule, rule_text, toml_value
+from passes.placement.selectors import quoted
 
 PLACE, ASSIGN = "place-precision", "assign-scheme"
 """The passes that take rules: for precisions, and for schemes."""
@@ -73,6 +74,8 @@ class Recipe:
         ):
             if rules:
                 overrides.setdefault(pass_name, {})["rules"] = tuple(map(rule_text, rules))
+                if self.settings.get("allow_unmatched") is not None:
+                    overrides[pass_name]["allow_unmatched"] = (self.settings["allow_unmatched"],)
         return overrides
 
     def text(self) -> str:
@@ -86,6 +89,11 @@ class Recipe:
             lines = [f"{key} = {toml_value(value)}" for key, value in rule.table().items()]
             parts.append("\n".join(["[[rule]]", *lines]) + "\n")
         return "\n".join(parts)
+
+
+def name_selector(layer: str) -> str:
+    """The selector of a layer of the model."""
+    return f"name:{quoted(layer)}"
 
 
 def _target(pass_option: str) -> tuple[str, str]:

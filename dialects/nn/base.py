@@ -13,7 +13,7 @@ from xdsl.irdl import OptOperandDef, VarOperandDef, opt_attr_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.assembly import FLOATS, PlainAssembly, to_attribute
+from dialects.assembly import FLOATS, INTEGERS, PlainAssembly, to_attribute
 from dialects.elements import HALVES, dtype_of, i64, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
@@ -79,6 +79,8 @@ class NnOp(PlainAssembly):
     precision = opt_attr_def(PrecisionAttr)
     placed_by = opt_attr_def(StringAttr)
     """Which rule chose the precision, and why."""
+    index = opt_attr_def(INTEGERS)
+    """Which ops of the placed program this one computes, see `dialects.origin`."""
     range = opt_attr_def(FLOATS)
     """Calibrated [low, high] of each result, in real numbers."""
     scheme = opt_attr_def(SchemeAttr)

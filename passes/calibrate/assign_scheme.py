@@ -17,7 +17,6 @@ from dialects.program import (
     body_of,
     input_names,
     main_function,
-    nn_ops,
     set_argument_range,
     set_scheme,
 )
@@ -29,8 +28,9 @@ from passes.dataflow import (
     stored_behind,
     weight_operand,
 )
-from passes.placement.rules import RESULT, WEIGHT, Rule, parse_rules
-from passes.placement.selectors import near
+from passes.placement.rules import RESULT, WEIGHT, Rule, noting, parse_rules
+from passes.placement.selectors import near, selectable_ops
+from passes.placement.selectors.words import unquoted
 from passes.quantize.parameters import expressed_bounds
 
 
@@ -57,16 +57,19 @@ class AssignSchemePass(OctetPass):
 
     Errors: a selector, input or operand that is not there; a scheme for a value that is quantized
     in the model; fixed numbers for one value under two names; numbers for the result of a layer
-    that was fused into a later one, whose result is not its own.
+    that was fused into a later one, whose result is not its own. With `allow-unmatched`, a selector
+    that matches no op is a note on stderr.
     """
 
     name = "assign-scheme"
     NUMERICS: ClassVar = Numerics.EXACT
 
     rules: tuple[str, ...] | None = None
+    allow_unmatched: bool = False
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
+        ops = selectable_ops(module)
+        unmatched = noting(self.name) if self.allow_unmatched else None
         said = _Said()
         for rule in parse_rules(self.rules):
             if not rule.scheme.values():
@@ -74,9 +77,8 @@ class AssignSchemePass(OctetPass):
             if rule.input is not None:
                 said.of_value(_argument(module, rule), rule, f"input '{rule.input}'")
                 continue
-            matched = rule.ops(ops)
-            about_weights = rule.part(weights=True).values()
-            if about_weights:
+            matched = rule.ops(ops, unmatched)
+            if matched and rule.part(weights=True).values():
                 self._say_weights(rule, matched, said)
             if rule.part(weights=False).values():
                 for op in matched:
@@ -209,7 +211,8 @@ def _tensor(op: NnOp, rule: Rule) -> tuple[SSAValue, Rule, str]:
 def _check_result(op: NnOp, rule: Rule) -> None:
     if len(op.results) != 1 or not carries_reals(op.results[0]):
         raise OctetError(f"{_who(rule)}: {op.mnemonic} {op.source_name} has no single real result")
-    kind, _, name = (rule.select or "").partition(":")
+    kind, _, written = (rule.select or "").partition(":")
+    name = unquoted(written)
     if rule.scheme.is_fixed and kind == "name" and name in op.names and op.names[-1] != name:
         raise OctetError(
             f"{_who(rule)}: '{name}' was fused into an op whose result is that of "

@@ -169,6 +169,8 @@ def stream(
                 observers.pop(value, None)
             elif value in observers:
                 observers[value].update(array)
+                if ctx.watch is not None:
+                    ctx.watch(value, array)
 
         evaluate(module, feed, ctx.weights, observe)
         count += 1

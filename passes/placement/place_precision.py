@@ -14,8 +14,6 @@ from dialects.elements import is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
-from dialects.nn.constant import ConstantOp
-from dialects.program import nn_ops
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
@@ -23,8 +21,8 @@ from passes.dataflow import carries_reals, consumers, data_operands, sources, va
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
 from passes.placement.halves import half_obstacle
-from passes.placement.rules import parse_rules
-from passes.placement.selectors import near
+from passes.placement.rules import noting, parse_rules
+from passes.placement.selectors import near, selectable_ops
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ class PlacePrecisionPass(OctetPass):
     `precision` is the default rule: `int8` asks for int8 wherever the target can, `bf16` and `f16`
     for these, `f32` for nothing. `op-types` limits it to these types. `rules` come after it, each a
     selector and a precision, `type:conv=int8`, or a table of a recipe on one line; the last rule
-    that matches an op wins, and `placed_by` names it.
+    that matches an op wins, and `placed_by` names it. A selector that matches no op is an error;
+    with `allow-unmatched` it is a note on stderr.
 
     An op gets what its rule asks for when all of this holds, else f32:
 
@@ -72,9 +71,10 @@ class PlacePrecisionPass(OctetPass):
     precision: Literal["int8", "bf16", "f16", "f32"] = "int8"
     op_types: tuple[str, ...] | None = None
     rules: tuple[str, ...] | None = None
+    allow_unmatched: bool = False
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
+        ops = selectable_ops(module)
         rules = Policy.of(self, ops, ctx.target)
         for op, placement in place(ops, rules, ctx).items():
             write(op, placement)
@@ -119,11 +119,12 @@ class Policy:
                         f"place-precision: op-types '{name}' matches no op"
                         f"{near(name, sorted(known))}"
                     )
+        unmatched = noting(options.name) if options.allow_unmatched else None
         for rule in parse_rules(options.rules):
             if rule.precision is None:
                 continue
             text = f"{rule.label}: {rule.reason or 'user'}"
-            for op in rule.ops(ops):
+            for op in rule.ops(ops, unmatched):
                 wishes[op] = Wish(rule.precision, text, named=True)
         return cls(wishes)
 

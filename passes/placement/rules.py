@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp
 from dialects.nn.scheme import KEYS, OF_CALIBRATION, OF_WEIGHTS, Scheme
-from passes.placement.selectors import near, select
+from passes.placement.selectors import SelectorError, near, select
+from passes.placement.selectors.evaluation import Unmatched
 
 RESULT, WEIGHT = "result", "weight"
 """What `tensor` may say besides the name of an operand."""
@@ -123,17 +125,21 @@ class Rule:
         place = f" ({self.where})" if self.origin is not None else ""
         return f"{self.select}={self.precision}{place}"
 
-    def ops(self, ops: Sequence[NnOp]) -> list[NnOp]:
-        """The ops that the rule names. Raises OctetError if there are none, saying which rule."""
+    def ops(self, ops: Sequence[NnOp], unmatched: Unmatched | None = None) -> list[NnOp]:
+        """The ops that the rule names.
+
+        `unmatched` takes the error of a part of the selector that matches nothing, in place of its
+        being raised. Raises OctetError that says where the rule stands.
+        """
         assert self.select is not None
+        if self.allow_unmatched:
+            unmatched = _accept
         try:
-            return select(self.select, ops)
+            return select(self.select, ops, unmatched=unmatched)
+        except SelectorError as error:
+            raise error if self.origin is None else error.at(self.origin) from None
         except OctetError as error:
-            if self.allow_unmatched and "matches no op" in str(error):
-                return []
-            if self.origin is None:
-                raise
-            raise OctetError(f"{self.origin}: {error}") from None
+            raise OctetError(f"{self.origin}: {error}" if self.origin else str(error)) from None
 
     def table(self) -> dict[str, Any]:
         """The plain values of the keys that were given, in a fixed order."""
@@ -148,6 +154,15 @@ class Rule:
             "allow_unmatched": self.allow_unmatched or None,
         }
         return {key: value for key, value in entries.items() if value is not None}
+
+
+def _accept(_error: SelectorError) -> None:
+    """A rule whose selector may match nothing."""
+
+
+def noting(pass_name: str) -> Unmatched:
+    """Says on stderr that a selector matches nothing, where that is allowed."""
+    return lambda error: print(f"{pass_name}: note: {error}", file=sys.stderr)
 
 
 def _precision(value: Any) -> Precision:

@@ -13,12 +13,13 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
 from dialects.errors import OctetError
-from dialects.nn.attributes import Precision, PrecisionAttr
+from dialects.nn.attributes import Precision, PrecisionAttr, WeightAttr
 from dialects.nn.base import NnOp, Quantization, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp
 from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.nn.scheme import Scheme
+from dialects.origin import set_indices
 from dialects.program import nn_ops, range_of, scheme_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
@@ -230,6 +231,7 @@ class InsertQdqPass(OctetPass):
             element, stored = found
             quantized = ConstantOp.of(stored, ctx.weights, element)
             quantized.layer = constant.layer
+            quantized.origin = WeightAttr(ctx.weights.add(constant.array(ctx.weights)))
             pair = DequantizeCastOp(quantized.result, TensorType(f32, stored.shape))
             Rewriter.insert_op([quantized, pair], InsertPoint.after(constant))
             self.count(ctx, "weights")
@@ -415,6 +417,7 @@ def unfuse_residual(op: NnOp) -> NnOp:
             bare.attributes[name] = attribute
     for part in tail:
         part.precision, part.placed_by = PrecisionAttr(Precision.F32), reason
+        set_indices(part, op)
     tail[-1].range = op.range
     Rewriter.replace_op(op, [bare, *tail], [tail[-1].results[0]])
     return bare

@@ -104,11 +104,11 @@ def test_explain_lists_every_layer(
     import json
 
     compiled(model, "--calibration-data", data, "--explain=json")
-    rows = {row["layer"]: row for row in json.loads(capsys.readouterr().out)}
+    rows = {row["names"][0]: row for row in json.loads(capsys.readouterr().out)["ops"]}
     assert rows["stem"]["precision"] == "int8"
     assert rows["stem"]["placed_by"]
     compiled(model, "--calibration-data", data, "--explain")
-    assert re.search(r"stem +│ conv", capsys.readouterr().out)
+    assert re.search(r"│ +0 │ stem.+│ conv", capsys.readouterr().out)
 
 
 # --- Python -----------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ def placed(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def run(*arguments: object) -> dict[str, dict[str, str]]:
         given = [model, "--calibration-data", data, "--explain=json", *arguments]
         assert main([str(argument) for argument in given]) == 0
-        rows = json.loads(capsys.readouterr().out)
-        return {row["layer"]: row for row in rows}
+        rows = json.loads(capsys.readouterr().out)["ops"]
+        return {name: {**row, "who": row["decider"]} for row in rows for name in row["names"]}
 
     return run
 
@@ -67,7 +67,7 @@ def test_a_shortcut_places_and_is_named(name: str, placed: Any) -> None:
     row = placed(_flag(name), value)["stem"]
     assert row["precision"] == wanted
     selector = value.split("=")[0] if ":" in value else f"name:{value}"
-    assert row["placed_by"] == f"{selector}={wanted} ({_flag(name)}): user"
+    assert row["who"] == f"{selector}={wanted} ({_flag(name)})"
 
 
 @pytest.mark.parametrize("name", ASKS)
@@ -99,7 +99,9 @@ def test_values_of_one_flag_keep_their_order(placed: Any) -> None:
 def test_only_these_layers(placed: Any, tmp_path: Path) -> None:
     """`--nodes-to-quantize` changes the default; rules of files still hold."""
     rows = placed("--nodes-to-quantize", "stem")
-    assert {layer for layer, row in rows.items() if row["precision"] == "int8"} == {"stem"}
+    # The batch norm and the ReLU are part of it.
+    int8 = {layer for layer, row in rows.items() if row["precision"] == "int8"}
+    assert int8 == {"stem", "norm", "relu0"}
     recipe = tmp_path / "r.toml"
     recipe.write_text('[[rule]]\nselect = "name:body"\nprecision = "int8"\n')
     rows = placed("--recipe", recipe, "--nodes-to-quantize", "stem")
@@ -111,7 +113,7 @@ def test_only_these_layers(placed: Any, tmp_path: Path) -> None:
 def test_only_these_types(spelled: str, placed: Any) -> None:
     rows = placed("--op-types-to-quantize", spelled)
     assert rows["stem"]["precision"] == "int8"
-    assert rows["head"]["placed_by"] == "op-types: matmul is not listed"
+    assert rows["head"]["reason"] == "matmul is not listed"
     assert placed("--op-types-to-quantize", spelled, "--place", "name:head=int8")["head"][
         "precision"
     ] == ("int8")
@@ -119,7 +121,7 @@ def test_only_these_types(spelled: str, placed: Any) -> None:
 
 def test_include_asks_for_the_precision_of_the_program(placed: Any) -> None:
     row = placed("--precision", "bf16", "--exclude", "type:matmul", "--include", "name:stem")
-    assert row["stem"]["placed_by"] == "name:stem=bf16 (--include): user"
+    assert row["stem"]["who"] == "name:stem=bf16 (--include)"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_every_field_becomes_rules_in_order() -> None:
     assert selectors(scope) == [
         "name:head",
         "name:/body/Conv",
-        "re:(?:block1/).*",
+        're:"(?:block1/).*"',
         "type:softmax",
         "type:matmul",
         "type:mul",

@@ -77,7 +77,7 @@ def test_nothing_is_said_by_nothing(tensors: OnnxTensors) -> None:
 @pytest.mark.parametrize(
     ("name", "entries", "message"),
     [
-        ("r9", [{"symmetric": True}], "the model has no such tensor; nearest: r0"),
+        ("r9", [{"symmetric": True}], "the model has no such tensor; nearest: r1, r0"),
         ("r0", {"symmetric": True}, "expected a list of objects"),
         ("r0", [3], "expected an object, got 3"),
         ("r0", [{"scales": 1}], "unknown key 'scales'; did you mean scale"),
