@@ -55,8 +55,9 @@ def compile(
     - shapes: sizes of symbolic input dimensions, as whole shapes by input name.
     - constants: inputs that become constants of the program.
     - require: selectors by precision (`{"int8": "type:conv"}`): ops that have to end at it.
-    - options: `calibration_method`, `per_channel`, `nodes_to_exclude`, ...: the flags of the
-      `compile` command with underscores. `pass_options={"calibrate.bins": 512}` reaches the rest.
+    - options: `recipe="r.toml"`, `place=["type:conv=int8"]`, `calibration_method`, `per_channel`,
+      `nodes_to_exclude`, ...: the flags of the `compile` command with underscores.
+      `pass_options={"calibrate.bins": 512}` reaches the rest.
 
     Returns the program: `.run({"input": array})`, `.save(path)`.
     Raises `dialects.errors.OctetError` for everything that is wrong with the inputs, and for

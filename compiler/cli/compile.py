@@ -45,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
+    from compiler.cli.recipes import add_recipe_arguments
     from compiler.cli.report import add_report_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.selection import add_select_argument
@@ -84,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
+    add_recipe_arguments(parser)
     _add_pass_arguments(parser)
     add_select_argument(parser)
     add_explain_arguments(parser)
@@ -220,6 +222,9 @@ def _compile(args: argparse.Namespace) -> None:
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
+    if args.print_recipe and output is None and not args.explain:
+        sys.stdout.write(compilation.effective_recipe().text())
+        return
     recorder = recorder_of(args, compilation)
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
@@ -235,6 +240,9 @@ def _compile(args: argparse.Namespace) -> None:
         write_report(args, recorder)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
+    if args.print_recipe:
+        stream = sys.stderr if output == "-" else sys.stdout
+        stream.write(compilation.effective_recipe().text())
 
 
 def _output_of(args: argparse.Namespace) -> str | None:
@@ -245,7 +253,7 @@ def _output_of(args: argparse.Namespace) -> str | None:
     output: str | None = args.output
     stopped = args.stop_after != LAST
     if output is None:
-        if args.explain or args.report:
+        if args.explain or args.report or args.print_recipe:
             return None
         return "-" if stopped else f"{Path(args.model).stem}.octet"
     if output == "-":
@@ -333,20 +341,22 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
     from compiler.cli.explain import requirements_of
+    from compiler.cli.recipes import recipe_options
     from compiler.options import PASS_OPTIONS, values_from_text, with_requirements
     from dialects.errors import OctetError
 
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = recipe_options(args)
     for option in PASS_OPTIONS:
         given = getattr(args, option.name)
         if given is None:
             continue
         if option.many:
-            options[option.name] = tuple(name for text in given for name in option.split(text))
-        elif option.boolean or option.choices:
-            options[option.name] = given
+            options[option.name] = tuple(name for text in given for name in text.split(","))
+        elif option.number:
+            values = values_from_text(given)
+            options[option.name] = values[0] if len(values) == 1 else given
         else:
-            options[option.name] = values_from_text(given)
+            options[option.name] = given
     settings: dict[str, Any] = {}
     for text in args.pass_option:
         key, equals, value = text.partition("=")
