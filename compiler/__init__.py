@@ -35,6 +35,7 @@ def compile(
     target: str | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     constants: Mapping[str, np.ndarray] | None = None,
+    strategy: str | None = None,
     **options: Any,
 ) -> Program:
     """Compiles an ONNX model, or `.mlir` text at any stage, to a program.
@@ -49,6 +50,9 @@ def compile(
     - target: what to compile for, by name or as a `.toml` file; by default this machine.
     - shapes: sizes of symbolic input dimensions, as whole shapes by input name.
     - constants: inputs that become constants of the program.
+    - strategy: how precisions are chosen: `rules`, `all` (the default) or `auto`. The options of
+      `auto` are the command's flags: `max_drop`, `min_sqnr` or `min_agreement`,
+      `evaluation_data`, `seed`, `strategy_state`, ... A budget that cannot be met is a warning.
     - options: `calibration_method`, `per_channel`, `nodes_to_exclude`, ...: the flags of the
       `compile` command with underscores. `pass_options={"calibrate.bins": 512}` reaches the rest.
 
@@ -56,19 +60,27 @@ def compile(
     Raises `dialects.errors.OctetError` for everything that is wrong with the inputs.
     """
     from compiler.driver import Compilation, CompileRequest
+    from compiler.strategy.apply import apply_strategy, warn_if_missed, with_reasons
+    from compiler.strategy.request import OPTIONS, strategy_of
 
-    compilation = Compilation(
-        CompileRequest(
-            model=Path(path),
-            calibration_data=calibration_data,
-            pass_pipeline=pass_pipeline,
-            target=target,
-            shapes=shapes or {},
-            constants=constants or {},
-            options={name: value for name, value in options.items() if value is not None},
-        )
+    request = CompileRequest(
+        model=Path(path),
+        calibration_data=calibration_data,
+        pass_pipeline=pass_pipeline,
+        target=target,
+        shapes=shapes or {},
+        constants=constants or {},
+        options={
+            name: value
+            for name, value in options.items()
+            if value is not None and name not in OPTIONS
+        },
     )
+    chosen = strategy_of(strategy, {name: options.get(name) for name in OPTIONS})
+    applied = apply_strategy(request, chosen, show=False)
+    compilation = Compilation(applied.request, after_stage=with_reasons(applied, None))
     compilation.run()
+    warn_if_missed(applied)
     return compilation.program()
 
 

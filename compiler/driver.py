@@ -209,6 +209,10 @@ class Compilation:
         if stop == reached:
             self.placements = placements_of(self.module)
 
+    def remaining(self) -> dict[str, str]:
+        """Canonical pipelines of the stages still to come, with the options asked for."""
+        return self._plan(STAGES[stage_index(self.stage) + 1 :])
+
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options
         that were asked for. Raises OctetError for an option of a pass that is not among them."""

@@ -41,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.stages import LAST, STAGE_NAMES
+    from compiler.strategy.arguments import add_strategy_arguments
     from compiler.version import __version__
 
     parser = argparse.ArgumentParser(
@@ -76,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
+    add_strategy_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -142,8 +144,8 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: list[str]) -> None:
-    """Runs the tool; exceptions are the caller's."""
+def run(arguments: list[str]) -> int:
+    """Runs the tool and returns its exit code; exceptions are the caller's."""
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
 
@@ -153,19 +155,21 @@ def run(arguments: list[str]) -> None:
         from compiler.targets import target_names
 
         print("\n".join(target_names()))
-        return
+        return 0
     if run_cache_command(args):
-        return
+        return 0
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
-    _compile(args)
+    return _compile(args)
 
 
-def _compile(args: argparse.Namespace) -> None:
+def _compile(args: argparse.Namespace) -> int:
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
     from compiler.instrumentation.timing import Timing
     from compiler.stages import LAST, STAGE_NAMES, stage_index
+    from compiler.strategy.apply import apply_strategy, end_search, with_reasons
+    from compiler.strategy.arguments import strategy_from
 
     output, emitted = _output_of(args), _emitted_stages(args)
     stop_after = args.stop_after
@@ -173,7 +177,7 @@ def _compile(args: argparse.Namespace) -> None:
         # An explanation alone needs no kernels. Placement is final once `quantize` has run.
         stop_after = STAGE_NAMES[stage_index("quantize")]
     timing = Timing()
-    compilation = Compilation(
+    applied = apply_strategy(
         CompileRequest(
             model=Path(args.model),
             calibration_data=args.calibration_data,
@@ -183,9 +187,16 @@ def _compile(args: argparse.Namespace) -> None:
             shapes=dict(map(_shape, args.shape)),
             options=_pass_options(args),
         ),
+        strategy_from(args, output),
+        show=True,
+    )
+    compilation = Compilation(
+        applied.request,
         instruments=instruments_of(args, timing),
         timing=timing,
-        after_stage=_emitter([name for name in emitted if name != NUMBA], output),
+        after_stage=with_reasons(
+            applied, _emitter([name for name in emitted if name != NUMBA], output)
+        ),
     )
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
@@ -199,6 +210,7 @@ def _compile(args: argparse.Namespace) -> None:
         _write(compilation, output)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
+    return end_search(applied)
 
 
 def _output_of(args: argparse.Namespace) -> str | None:
