@@ -166,9 +166,7 @@ def _prepare(request: CompileRequest, auto: AutoRequest, watcher: Watcher) -> Pr
             "--strategy auto measures placements on data: give --evaluation-data, or "
             "--calibration-data to hold samples out of"
         )
-    plain = Compilation(replace(request, calibration_data=None, stop_after=CALIBRATED), ())
-    plain.run()
-    check_stage(plain)
+    plain = _calibrated(replace(request, calibration_data=None))
     kept, samples = hold_out(request.calibration_data, plain.module)
     watcher.note(
         f"no --evaluation-data: placements are measured on {samples.count} samples held out of the "
@@ -180,8 +178,11 @@ def _prepare(request: CompileRequest, auto: AutoRequest, watcher: Watcher) -> Pr
 
 def _calibrated(request: CompileRequest) -> Compilation:
     compilation = Compilation(replace(request, stop_after=CALIBRATED), ())
-    compilation.run()
-    check_stage(compilation)
+    try:
+        compilation.run()
+    except OctetError:
+        check_stage(compilation)
+        raise
     return compilation
 
 

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from compiler.driver import Compilation
 from compiler.pipeline import PassManager, parse_pipeline_specs, pass_of, print_pass
+from compiler.stages import stage_index
 from compiler.strategy.latency import program_ns
 from compiler.strategy.space import (
     PLACE,
@@ -23,6 +24,7 @@ from compiler.targets import HOST
 from compiler.version import __version__
 from dialects.context import OctetContext
 from dialects.errors import OctetError
+from dialects.program import STAGE
 from runtime.artifact import program_text
 from runtime.kernels.isa import Isa, best_isa, isa_named
 from runtime.program import Program
@@ -121,9 +123,13 @@ def _run(ctx: OctetContext, module: ModuleOp, text: str) -> None:
 
 
 def check_stage(compilation: Compilation) -> None:
-    """Raises OctetError for a program that has passed the stage where precisions are chosen."""
-    if compilation.stage != CALIBRATED:
+    """Raises OctetError if the model is IR that has passed the stage where precisions are
+    chosen."""
+    if not hasattr(compilation, "module") or STAGE not in compilation.module.attributes:
+        return
+    if stage_index(compilation.stage) > stage_index(CALIBRATED):
         raise OctetError(
             f"{compilation.request.model} is at stage '{compilation.stage}': precisions are chosen "
-            "already; --strategy auto starts from a model, or IR of stage 'calibrate' or before"
+            "already; --strategy auto starts from a model, or from IR of stage 'calibrate' or "
+            "before"
         )

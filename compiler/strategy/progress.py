@@ -57,5 +57,9 @@ def progress_bar(evaluations: int) -> Iterator[Bar]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(file=sys.stderr)
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    # In a file or a pipe a bar is no use, and would leave an empty line.
+    hidden = not console.is_terminal
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden
+    ) as progress:
         yield Bar(progress, progress.add_task("strategy", total=evaluations))

@@ -58,7 +58,8 @@ class Search:
         """Searches; returns all placements that were measured, the best first."""
         random = np.random.default_rng(self.seed)
         space = self.surrogate.space
-        self._try([space.uniform(precision) for precision in Precision])
+        # Also without any time: there has to be a result.
+        self._measure([space.uniform(precision) for precision in Precision])
         for proposed in batches(self._front(random)):
             self._try(proposed)
         self._refine(random)
@@ -83,11 +84,12 @@ class Search:
         return len(self.seen) >= self.evaluations or self.out_of_time()
 
     def _try(self, assignments: list[Assignment]) -> bool:
-        """Measures what was not measured yet; whether the best got better."""
+        """Measures what was not measured yet, as far as allowed; whether the best got better."""
         new = [a for a in dict.fromkeys(assignments) if a not in self.seen]
         new = new[: max(0, self.evaluations - len(self.seen))]
-        if not new or self.out_of_time():
-            return False
+        return bool(new) and not self.out_of_time() and self._measure(new)
+
+    def _measure(self, new: list[Assignment]) -> bool:
         for assignment, measured in zip(new, self.evaluator.measure(new), strict=True):
             self.seen[assignment] = measured
         first = min(new, key=self.rank)
