@@ -48,7 +48,7 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "calibrate",
         "method",
         "how ranges are measured (default min-max)",
-        choices=("min-max", "moving-average", "percentile"),
+        choices=("min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"),
     ),
     PassOption(
         "percentile",

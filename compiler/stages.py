@@ -103,7 +103,14 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "kernel",
         "kernel calls and fused loops on buffers with a layout and a place in one arena",
-        ("assign-layout", "lower-to-kernel", "fuse-loops", "alias-concat", "plan-memory"),
+        (
+            "assign-layout",
+            "lower-to-kernel",
+            "fuse-loops",
+            "alias-concat",
+            "alias-slice",
+            "plan-memory",
+        ),
     ),
 )
 

@@ -53,6 +53,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
+    "alias-slice": ("passes.kernel.alias_slice", "AliasSlicePass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),

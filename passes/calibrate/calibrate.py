@@ -30,7 +30,12 @@ from dialects.program import (
     set_argument_range,
 )
 from passes.base import Numerics, OctetPass
-from passes.calibrate.observers import MinMax, MovingAverage, Observer, Percentile
+from passes.calibrate.observers import MinMax, MovingAverage, Observer, Optimal, Percentile
+from passes.calibrate.thresholds import (
+    greatest_sqnr_range,
+    least_divergence_range,
+    least_squares_range,
+)
 from passes.dataflow import quantizations
 from runtime.reference.evaluate import evaluate
 
@@ -54,14 +59,15 @@ class CalibratePass(OctetPass):
     infinities it was given (an attention mask of -inf) gets none either, and cannot become int8.
 
     `method` is min-max (the extremes), moving-average (extremes per batch, averaged with
-    `momentum`) or percentile (the range of `percentile` percent of the values, from a histogram
-    of `bins` bins). Batches are streamed: memory does not grow with their number.
+    `momentum`), or, from a histogram of `bins` bins: percentile (the range of `percentile` percent
+    of the values), mse, sqnr or entropy (see `passes/calibrate/thresholds.py`). Batches are
+    streamed: memory does not grow with their number.
     """
 
     name = "calibrate"
     NUMERICS: ClassVar = Numerics.EXACT
 
-    method: Literal["min-max", "moving-average", "percentile"] = "min-max"
+    method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
     percentile: int | float = 99.99
     momentum: int | float = 0.9
     bins: int = 2048
@@ -99,6 +105,12 @@ class CalibratePass(OctetPass):
                 return MovingAverage(float(self.momentum))
             case "percentile":
                 return Percentile(float(self.percentile), self.bins)
+            case "mse":
+                return Optimal(least_squares_range, self.bins)
+            case "sqnr":
+                return Optimal(greatest_sqnr_range, self.bins)
+            case "entropy":
+                return Optimal(least_divergence_range, self.bins)
 
 
 def observed_values(module: ModuleOp) -> list[SSAValue]:
