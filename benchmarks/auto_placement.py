@@ -30,7 +30,7 @@ from workloads import WORKLOADS, Workload
 
 import compiler
 from compiler.driver import Compilation, CompileRequest
-from compiler.strategy.apply import apply_strategy, with_reasons
+from compiler.strategy.apply import apply_strategy
 from compiler.strategy.request import strategy_of
 from runtime.program import Program
 
@@ -69,7 +69,7 @@ def compiled(work: Workload, data: Split, budget: float, args: argparse.Namespac
     }
     request = CompileRequest(work.model, calibration_data={work.input: data.calibration})
     applied = apply_strategy(request, strategy_of("auto", options), show=False)
-    compilation = Compilation(applied.request, after_stage=with_reasons(applied, None))
+    compilation = Compilation(applied.request)
     compilation.run()
     return compilation
 
@@ -89,7 +89,7 @@ def drop_text(reference: np.ndarray, actual: np.ndarray) -> str:
 
 def placement_text(compilation: Compilation) -> tuple[str, str]:
     """Ops by precision, and the share of the multiplications in int8."""
-    rows = compilation.placements
+    rows = compilation.explanation().ops
     ops = Counter(row.precision for row in rows)
     macs = sum(row.macs for row in rows)
     int8 = sum(row.macs for row in rows if row.precision == "int8")

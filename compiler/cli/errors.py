@@ -1,4 +1,7 @@
-"""How the command-line tools end when something is wrong: one line on stderr, exit code 1."""
+"""How the command-line tools end when something is wrong: one line on stderr, exit code 1.
+
+An error in a selector has two lines more, with a caret under what is at fault.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +50,16 @@ def run_tool(
 
 
 def describe(error: BaseException) -> str:
-    """One line that says what is wrong."""
+    """One line that says what is wrong, and an excerpt where the error has one."""
     from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
     from compiler.errors import InternalCompilerError
     from dialects.errors import OctetError
+    from passes.placement.selectors.errors import SelectorError
 
     match error:
+        case SelectorError():
+            return f"{_one_line(error.message)}\n{error.excerpt}"
         case OctetError() | InternalCompilerError():
             return _one_line(str(error))
         case ParseError():

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xdsl.dialects.builtin import StringAttr
-
-from compiler.driver import Compilation, CompileRequest
-from compiler.explain import placements_of
+from compiler.driver import CompileRequest
+from compiler.recipes.sources import effective_recipe
 from compiler.stages import stage_index
 from compiler.strategy.request import Strategy
 from dialects.errors import OctetError
-from dialects.program import nn_ops
 
 if TYPE_CHECKING:
     from compiler.strategy.auto import Found
@@ -51,7 +47,7 @@ def apply_strategy(request: CompileRequest, strategy: Strategy, *, show: bool) -
     if strategy.name == "rules":
         if request.pass_pipeline is not None:
             raise OctetError("--strategy chooses within the stages: leave out --pass-pipeline")
-        asked = request.options.get("precision")
+        asked = effective_recipe(request.options, request.model).settings.get("precision")
         if asked not in (None, "f32"):
             raise OctetError(
                 f"--strategy rules leaves ops without a rule in f32, --precision {asked} does not: "
@@ -65,42 +61,7 @@ def apply_strategy(request: CompileRequest, strategy: Strategy, *, show: bool) -
     bar = progress_bar(strategy.auto.max_evaluations) if show else nullcontext(Watcher())
     with bar as watcher:
         found = find_placement(request, strategy.auto, watcher)
-    return Applied(replace(request, options=_with_rules(request.options, found)), found)
-
-
-def _with_rules(options: Mapping[str, Any], found: Found) -> dict[str, Any]:
-    """The user's options and the rules that were found."""
-    from compiler.strategy.space import OPTION_OF
-
-    joined = dict(options)
-    excluded = [f"name:{name}" for name in joined.pop("nodes_to_exclude", None) or ()]
-    joined["exclude"] = (*(joined.get("exclude") or ()), *excluded)
-    for rule in found.rules:
-        option = OPTION_OF[rule.precision]
-        joined[option] = (*(joined.get(option) or ()), rule.selector)
-    return joined
-
-
-def with_reasons(
-    applied: Applied, after_stage: Callable[[str, Compilation], None] | None
-) -> Callable[[str, Compilation], None] | None:
-    """A hook for `Compilation` that writes, once ops are placed, what decided the search into
-    `placed_by`, and then does what `after_stage` does."""
-    if applied.found is None:
-        return after_stage
-    reasons = {f"{rule.selector}: user": rule.reason for rule in applied.found.rules}
-
-    def hook(stage: str, compilation: Compilation) -> None:
-        if stage == PLACED:
-            for op in nn_ops(compilation.module):
-                _, _, rule = op.placed_by.data.partition(" ") if op.placed_by else ("", "", "")
-                if rule in reasons:
-                    op.placed_by = StringAttr(reasons[rule])
-            compilation.placements = placements_of(compilation.module)
-        if after_stage is not None:
-            after_stage(stage, compilation)
-
-    return hook
+    return Applied(replace(request, rules=found.rules), found)
 
 
 def end_search(applied: Applied) -> int:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from compiler.driver import Compilation, CompileRequest
+from compiler.recipes.flags import ONLY
+from compiler.recipes.sources import effective_recipe
 from compiler.strategy.builder import CALIBRATED, Builder, check_stage
 from compiler.strategy.evaluation_data import (
     Samples,
@@ -24,11 +26,10 @@ from compiler.strategy.evaluation_data import (
     load_evaluation_data,
 )
 from compiler.strategy.evaluator import Evaluator
-from compiler.strategy.latency import OpLatency
 from compiler.strategy.metrics import Budget, Quality, drop
 from compiler.strategy.pareto import CSV, PLOT, points_of, write_csv, write_plot
 from compiler.strategy.progress import Watcher
-from compiler.strategy.recipe import RECIPE, ChosenRule, chosen_rules, recipe_text, write_recipe
+from compiler.strategy.recipe import RECIPE, chosen_rules, recipe_text, write_recipe
 from compiler.strategy.request import AutoRequest
 from compiler.strategy.search import Search
 from compiler.strategy.sensitivity import measure_sensitivities
@@ -39,6 +40,8 @@ from compiler.strategy.timing import measure_latencies
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
 from dialects.program import RANGE, argument_attributes, main_function
+from passes.placement.cost_model import CostModel
+from passes.placement.rules import Rule
 
 SENSITIVITY_SAMPLES = 64
 """Noise is an average over samples and all their outputs: a few samples are enough to rank ops."""
@@ -52,7 +55,7 @@ class Found:
     - latencies: measured seconds of the chosen program, all-int8 and all-float, for information.
     """
 
-    rules: list[ChosenRule]
+    rules: tuple[Rule, ...]
     met: bool
     assignment: Assignment
     measured: Measured
@@ -95,10 +98,9 @@ def find_placement(request: CompileRequest, auto: AutoRequest, watcher: Watcher)
         sensing = replace(searching, samples=prepared.samples.subset(SENSITIVITY_SAMPLES))
         watcher.stage("sensitivity of ops")
         noise_of = measure_sensitivities(sensing, auto.max_evaluations // 2)
-        module = prepared.search.module
-        surrogate = surrogate_of(
-            module, prepared.search.space, OpLatency(prepared.search.isa), noise_of
-        )
+        builder = prepared.search
+        costs = CostModel(builder.target)
+        surrogate = surrogate_of(builder.module, builder.space, costs, noise_of)
 
         def improved(assignment: Assignment, measured: Measured) -> None:
             watcher.best(measured)
@@ -132,18 +134,18 @@ def find_placement(request: CompileRequest, auto: AutoRequest, watcher: Watcher)
 
 # --- before ---------------------------------------------------------------------------------------
 
-TAKEN = ("precision", "op_types_to_quantize", "nodes_to_quantize")
-"""Options that say what ops without a rule of their own get: the search does."""
+TAKEN = ("precision", "op_types_to_quantize")
+"""Settings that say what ops without a rule of their own get: the search does."""
 
 
 def _check(request: CompileRequest) -> None:
-    for option in TAKEN:
-        if request.options.get(option) is not None:
-            raise OctetError(
-                f"--strategy auto chooses the precision of every op without a rule of its own; "
-                f"leave out --{option.replace('_', '-')}, or keep ops where they are with "
-                "--include, --bf16, --f16 and --exclude"
-            )
+    settings = effective_recipe(request.options, request.model).settings
+    only = request.options.get(ONLY) is not None
+    for name in (*((ONLY,) if only else ()), *(name for name in TAKEN if name in settings)):
+        raise OctetError(
+            "--strategy auto chooses the precision of every op without a rule of its own: leave "
+            f"out --{name.replace('_', '-')}; rules such as --keep-float and --place it keeps"
+        )
     if request.pass_pipeline is not None:
         raise OctetError("--strategy chooses within the stages: leave out --pass-pipeline")
 

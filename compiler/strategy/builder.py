@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,12 +11,13 @@ from xdsl.dialects.builtin import ModuleOp
 
 from compiler.driver import Compilation
 from compiler.pipeline import PassManager, parse_pipeline_specs, pass_of, print_pass
+from compiler.recipes.recipe import PLACE
 from compiler.stages import stage_index
 from compiler.strategy.latency import program_ns
 from compiler.strategy.space import (
-    PLACE,
     Assignment,
     Space,
+    everything_in,
     run_placement,
     space_of,
 )
@@ -24,13 +25,20 @@ from compiler.targets import HOST
 from compiler.version import __version__
 from dialects.context import OctetContext
 from dialects.errors import OctetError
+from dialects.nn.attributes import Precision
 from dialects.program import STAGE
+from dialects.target import Target
+from passes.placement.rules import Rule
 from runtime.artifact import program_text
 from runtime.kernels.isa import Isa, best_isa, isa_named
 from runtime.program import Program
 
 CALIBRATED = "calibrate"
 """The stage that all programs of a search share."""
+
+
+REQUIREMENTS = ("require-precision", "check-required")
+"""The passes behind `--require`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,9 @@ class Builder:
     def of(cls, compilation: Compilation) -> Builder:
         """A builder for a compilation that has ended with stage `calibrate`."""
         texts = compilation.remaining().values()
-        specs = (spec for text in texts for spec in parse_pipeline_specs(text))
+        specs = [spec for text in texts for spec in parse_pipeline_specs(text)]
+        # What is required of the result, placements on the way need not have.
+        specs = [spec for spec in specs if spec.name not in REQUIREMENTS]
         passes = [print_pass(pass_of(spec)) for spec in specs]
         (position,) = [i for i, text in enumerate(passes) if text.startswith(PLACE)]
         ctx, module = compilation.ctx, cast(ModuleOp, compilation.module.clone())
@@ -69,10 +79,14 @@ class Builder:
         return cls(module, ctx, place, tuple(passes[position + 1 :]), space_of(module, ctx, place))
 
     @property
+    def target(self) -> Target:
+        assert self.ctx.target is not None
+        return self.ctx.target
+
+    @property
     def isa(self) -> Isa:
         """The instruction set that programs of the target run with here."""
-        assert self.ctx.target is not None
-        name = self.ctx.target.isa
+        name = self.target.isa
         return best_isa() if name == HOST else isa_named(name)
 
     def program_digest(self) -> str:
@@ -82,32 +96,30 @@ class Builder:
 
     def target_digest(self) -> str:
         """Of the target, the instruction set that runs here, and this version."""
-        target = self.ctx.target
-        assert target is not None
         described = [
             repr(sorted(value.items()) if isinstance(value, Mapping) else
                  sorted(value) if isinstance(value, frozenset) else value)
-            for value in vars(target).values()
+            for value in vars(self.target).values()
         ]  # fmt: skip
         text = "\n".join((*described, self.isa.name, __version__))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def reference(self) -> Program:
         """The program in float32, whatever the user's rules."""
-        return self._program(self._finish(PLACE, {"exclude": ("index:[0:]",)}))
+        return self._program(self._finish(PLACE, (everything_in(Precision.F32),)))
 
     def build(self, assignment: Assignment) -> Candidate:
         """The program of an assignment, lowered. Raises OctetError if this machine cannot run
         programs of the target."""
         module = self.lowered(assignment)
         program = self._program(module)
-        return Candidate(program, program_ns(module, program.isa))
+        return Candidate(program, program_ns(module, self.target.rates))
 
     def lowered(self, assignment: Assignment) -> ModuleOp:
         """The IR of an assignment at stage `kernel`."""
         return self._finish(self.place, self.space.rules(assignment))
 
-    def _finish(self, place: str, rules: Mapping[str, tuple[str, ...]]) -> ModuleOp:
+    def _finish(self, place: str, rules: Sequence[Rule]) -> ModuleOp:
         ctx, module = self.ctx.clone(), cast(ModuleOp, self.module.clone())
         run_placement(module, ctx, place, rules)
         for text in self.rest:

@@ -3,37 +3,30 @@ name, with the figures that decided it."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from compiler.recipes.recipe import Recipe
 from compiler.strategy.space import Assignment, Choice
 from compiler.strategy.surrogate import Surrogate
 from dialects.nn.attributes import Precision
+from passes.placement.rules import Rule
 from runtime.artifact import replacing
 
 RECIPE = "recipe.toml"
 
 
-@dataclass(frozen=True)
-class ChosenRule:
-    """A rule for one op."""
-
-    selector: str
-    precision: Precision
-    reason: str
-
-
-def chosen_rules(surrogate: Surrogate, assignment: Assignment) -> list[ChosenRule]:
+def chosen_rules(surrogate: Surrogate, assignment: Assignment) -> tuple[Rule, ...]:
     """The rules of an assignment, in program order."""
-    return [
-        ChosenRule(choice.selector, precision, _reason(surrogate, index, choice, precision))
-        for index, (choice, precision) in enumerate(
-            zip(surrogate.space.choices, assignment, strict=True)
+    rules = surrogate.space.rules(assignment)
+    return tuple(
+        replace(rule, reason=_reason(surrogate, index, choice, precision))
+        for index, (rule, choice, precision) in enumerate(
+            zip(rules, surrogate.space.choices, assignment, strict=True)
         )
-    ]
+    )
 
 
 def _reason(surrogate: Surrogate, index: int, choice: Choice, chosen: Precision) -> str:
@@ -53,18 +46,10 @@ def _decibels(noise: float) -> str:
     return f"{10 * math.log10(noise):.1f} dB noise" if math.isfinite(noise) else "not finite"
 
 
-def recipe_text(rules: Sequence[ChosenRule], heading: Sequence[str]) -> str:
-    """A TOML file with a comment line for each line of `heading`."""
-    lines = [f"# {line}" for line in heading]
-    for rule in rules:
-        lines += [
-            "",
-            "[[rule]]",
-            f"select = {json.dumps(rule.selector)}",
-            f"precision = {json.dumps(rule.precision.value)}",
-            f"reason = {json.dumps(rule.reason)}",
-        ]
-    return "\n".join(lines) + "\n"
+def recipe_text(rules: Sequence[Rule], heading: Sequence[str]) -> str:
+    """A recipe file with a comment line for each line of `heading`."""
+    comments = [f"# {line}\n" for line in heading]
+    return "".join((*comments, "\n", Recipe(rules=tuple(rules)).text()))
 
 
 def write_recipe(text: str, folder: Path) -> None:

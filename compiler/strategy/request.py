@@ -98,6 +98,13 @@ def strategy_of(name: str | None, options: Mapping[str, Any]) -> Strategy:
     )
 
 
+def split_options(options: Mapping[str, Any]) -> tuple[Strategy, dict[str, Any]]:
+    """The strategy that keyword arguments ask for, and the arguments about other things."""
+    own = {name: options.get(name) for name in OPTIONS}
+    rest = {name: value for name, value in options.items() if name not in (*OPTIONS, "strategy")}
+    return strategy_of(options.get("strategy"), own), rest
+
+
 def flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 

@@ -9,28 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from compiler.options import apply_overrides
+from compiler.options import RULES, apply_overrides
 from compiler.pipeline import PassManager, parse_pipeline_specs, pass_of
+from compiler.recipes.recipe import PLACE, name_selector
 from dialects.context import OctetContext
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp, Quantization
 from dialects.nn.constant import ConstantOp
 from dialects.program import nn_ops
-from passes.placement.selectors import select
-
-PLACE = "place-precision"
-
-OPTION_OF: Mapping[Precision, str] = {
-    Precision.INT8: "include",
-    Precision.BF16: "bf16",
-    Precision.F16: "f16",
-    Precision.F32: "exclude",
-}
-"""The option of `place-precision` that asks for a precision by selectors."""
+from passes.placement.rules import Rule, parse_rules, rule_text
 
 LETTERS: Mapping[Precision, str] = {
     Precision.INT8: "8",
@@ -70,13 +61,12 @@ class Space:
             for choice in self.choices
         )
 
-    def rules(self, assignment: Assignment) -> dict[str, tuple[str, ...]]:
-        """Selectors by option of `place-precision`; one rule for each op."""
-        chosen = list(zip(self.choices, assignment, strict=True))
-        return {
-            option: tuple(choice.selector for choice, given in chosen if given is precision)
-            for precision, option in OPTION_OF.items()
-        }
+    def rules(self, assignment: Assignment) -> tuple[Rule, ...]:
+        """One rule for each choice."""
+        return tuple(
+            Rule(select=choice.selector, precision=precision)
+            for choice, precision in zip(self.choices, assignment, strict=True)
+        )
 
 
 def letters(assignment: Assignment) -> str:
@@ -97,9 +87,9 @@ def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
     (spec,) = parse_pipeline_specs(pipeline)
     ops = searched_ops(module)
     fixed: set[int] = set()
-    for option in OPTION_OF.values():
-        for selector in spec.parameters.get(option, ()):
-            fixed |= {ops.index(op) for op in select(str(selector), ops)}
+    for rule in parse_rules(map(str, spec.parameters.get(RULES, ()))):
+        if rule.precision is not None:
+            fixed |= {ops.index(op) for op in rule.ops(ops)}
     able = {
         precision: _placed(module, ctx, precision)
         for precision in (Precision.INT8, Precision.BF16, Precision.F16, Precision.F32)
@@ -116,7 +106,7 @@ def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
         choices.append(
             Choice(
                 index=index,
-                selector=f"name:{own}" if own is not None else f"index:[{index}:{index + 1}]",
+                selector=f"index:[{index}:{index + 1}]" if own is None else name_selector(own),
                 name=op.source_name,
                 op=op.mnemonic,
                 macs=op.macs(),
@@ -129,18 +119,19 @@ def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
 def _placed(module: ModuleOp, ctx: OctetContext, precision: Precision) -> list[Precision | None]:
     """The precision of every op after asking for `precision` everywhere, by name."""
     copy = cast(ModuleOp, module.clone())
-    run_placement(copy, ctx, PLACE, {OPTION_OF[precision]: ("index:[0:]",)})
+    run_placement(copy, ctx, PLACE, (everything_in(precision),))
     return [None if op.precision is None else op.precision.data for op in searched_ops(copy)]
 
 
+def everything_in(precision: Precision) -> Rule:
+    """Asks for `precision` by name, so that neighbours do not matter."""
+    return Rule(select="index:[0:]", precision=precision)
+
+
 def run_placement(
-    module: ModuleOp, ctx: OctetContext, pipeline: str, rules: Mapping[str, Sequence[Any]]
+    module: ModuleOp, ctx: OctetContext, pipeline: str, rules: Sequence[Rule]
 ) -> None:
     """Runs `place-precision` with `rules` after those that its options in `pipeline` hold."""
-    (spec,) = parse_pipeline_specs(pipeline)
-    joined = {
-        option: (*spec.parameters.get(option, ()), *selectors)
-        for option, selectors in rules.items()
-    }
-    (placement,) = apply_overrides((spec,), {PLACE: joined})
+    added = {PLACE: {RULES: tuple(map(rule_text, rules))}}
+    (placement,) = apply_overrides(parse_pipeline_specs(pipeline), added)
     PassManager().run(ctx, module, (pass_of(placement),))

@@ -139,8 +139,7 @@ def _join(concat: CallOp) -> int:
         else:
             parts.append(_copied(concat, value))
     join = JoinOp.of(parts, axis, result.type)  # pyright: ignore[reportArgumentType] - a memref
-    if concat.layer is not None:
-        join.layer = concat.layer
+    join.layer, join.index = concat.layer, concat.index
     _replace(concat, join)
     assign_windows(join)
     return windows

@@ -22,6 +22,7 @@ from dialects.kernel.ops import (
     is_row_major,
     layout_of,
 )
+from dialects.origin import set_indices
 from dialects.program import body_of, main_function
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
@@ -423,6 +424,8 @@ class _Builder:
         if absorbed:
             loop.absorbed = ArrayAttr(absorbed)
         loop.precision = next((op.precision for op in members if op.precision is not None), None)
+        loop.placed_by = next((op.placed_by for op in members[::-1] if op.placed_by), None)
+        set_indices(loop, *members)
 
 
 def _spans(loop: LoopOp, shapes: Sequence[Shape]) -> bool:

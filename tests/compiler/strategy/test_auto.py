@@ -69,6 +69,31 @@ def test_labelled(model: Path, data: Path, labelled: Path, tmp_path: Path) -> No
     assert "".join(letters[rule["precision"]] for rule in rules) == within[0]
 
 
+def test_again_without_the_search(model: Path, data: Path, labelled: Path, tmp_path: Path) -> None:
+    """The recipe alone gives the program that was found."""
+    budget = ("--min-sqnr", "54", "--evaluation-data", str(labelled))
+    assert search(model, data, tmp_path, *budget) == 0
+    found = Program.load(tmp_path / "small.octet")
+    recipe = tmp_path / "small.search" / "recipe.toml"
+    again = compiler.compile(model, data, recipe=str(recipe))
+    x = images(8, seed=4)
+    np.testing.assert_array_equal(
+        found.run({"image": x})["scores"], again.run({"image": x})["scores"]
+    )
+    assert precisions(found) == precisions(again)
+    assert "auto: " in found.manifest["recipe"]
+
+
+def test_requirements_are_about_the_result(
+    model: Path, data: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They do not stop the search at a placement that breaks them."""
+    options = ("--evaluation-data", str(labelled), "--require", "int8=name:head")
+    assert search(model, data, tmp_path / "loose", *options, "--max-drop", "100") == 0
+    assert search(model, data, tmp_path / "tight", *options, "--min-sqnr", "150") == 1
+    assert "int8=name:head" in capsys.readouterr().err
+
+
 def test_held_out_samples(
     model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +101,7 @@ def test_held_out_samples(
     assert search(model, data, tmp_path, "--min-sqnr", "20", "--explain=json") == 0
     captured = capsys.readouterr()
     assert "5 samples held out" in captured.err
-    reasons = [row["placed_by"] for row in json.loads(captured.out)]
+    reasons = [row["reason"] for row in json.loads(captured.out)["ops"]]
     assert sum(reason.startswith("auto: int8 ") for reason in reasons) >= 2
     x = images(16, seed=5)
     expected = compiler.compile(model, precision="f32").run({"image": x})["scores"]
@@ -176,9 +201,8 @@ def test_budget_that_cannot_be_met(
     assert search(model, data, tmp_path, *options, "--explain=json") == 3
     captured = capsys.readouterr()
     assert "no placement within the budget was found" in captured.err
-    rows = {row["layer"]: row for row in json.loads(captured.out) if row["op"] == "conv"}
-    assert rows["body"]["precision"] == "int8"
-    assert rows["body"]["placed_by"] == "include name:body: user"
+    rows = {row["names"][0]: row for row in json.loads(captured.out)["ops"]}
+    assert (rows["body"]["precision"], rows["body"]["reason"]) == ("int8", "user")
     assert rows["stem"]["precision"] == "f32"
     assert Program.load(tmp_path / "small.octet").run({"image": images(1)})["scores"].shape == (
         1,

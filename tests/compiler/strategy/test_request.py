@@ -51,8 +51,8 @@ AUTO = ("--strategy", "auto", "--min-sqnr", "20")
     ("arguments", "message"),
     [
         (AUTO, "give --evaluation-data, or --calibration-data to hold samples out of"),
-        ((*AUTO, "--precision", "bf16"), "leave out --precision"),
-        ((*AUTO, "--nodes-to-quantize", "stem"), "leave out --nodes-to-quantize"),
+        ((*AUTO, "--precision", "bf16"), "out --precision"),
+        ((*AUTO, "--nodes-to-quantize", "stem"), "out --nodes-to-quantize"),
         ((*AUTO, "--pass-pipeline", "cse"), "leave out --pass-pipeline"),
         ((*AUTO, "--stop-after", "simplify"), "precisions are chosen in stage 'place'"),
         (("--strategy", "rules", "--precision", "bf16"), "--precision bf16 does not"),

@@ -1,0 +1,59 @@
+"""The time of every op, measured by profiling the compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.ir import Operation
+
+from compiler.report.document import Timing
+from dialects.kernel.loops import Launch
+from dialects.origin import indices_of
+from dialects.program import body_of, main_function
+from runtime.program import Program
+
+RUNS = 30
+
+
+@dataclass(frozen=True)
+class Times:
+    """Microseconds by kernel op and by op of the placed program.
+
+    What several ops share counts with the one whose index `shared` gives: the one that multiplies.
+    """
+
+    timing: Timing
+    kernels: Mapping[Operation, float]
+    ops: Mapping[int, float]
+    shared: Mapping[int, int]
+
+
+def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Sequence[int]) -> Times:
+    """Profiles `program` on one thread. `macs` are the multiplications of the placed ops."""
+    profile = program.profile(feeds, threads=1, runs=RUNS)
+    launches = [op for op in body_of(main_function(program.module)).ops if isinstance(op, Launch)]
+    kernels: dict[Operation, float] = {}
+    ops: dict[int, float] = {}
+    shared: dict[int, int] = {}
+    for op, measured in zip(launches, profile.ops, strict=True):
+        kernels[op] = 1e6 * measured.seconds
+        indices = indices_of(op)
+        if indices:
+            main = max(indices, key=macs.__getitem__)
+            ops[main] = ops.get(main, 0.0) + kernels[op]
+            shared.update((index, main) for index in indices if index != main)
+    return Times(
+        timing=Timing(
+            threads=profile.threads,
+            runs=profile.runs,
+            isa=profile.machine.isa,
+            total_us=1e6 * profile.seconds,
+            run_us=1e6 * profile.run_seconds,
+            peaks=dict(profile.machine.macs_per_second),
+        ),
+        kernels=kernels,
+        ops=ops,
+        shared={index: owner for index, owner in shared.items() if index not in ops},
+    )
