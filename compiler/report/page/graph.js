@@ -30,6 +30,7 @@ function nodeOf(node, index) {
   const op = node.kind === "op" ? report.ops[node.ref] : null;
   const precision = op ? precisionOf(op) : "other";
   const kind = op ? op.op : node.kind;
+  const tag = op ? [precision === "other" ? null : precision, op.moves ? "moves" : null].filter(Boolean).join(", ") : "";
   const described = op ? `${op.op} ${nameOf(op)}, ${precision}` : `${node.kind} ${node.label}`;
   return draw("g", {
     class: `node p-${precision}${op ? "" : " end"}${op?.moves ? " moves" : ""}`,
@@ -42,14 +43,25 @@ function nodeOf(node, index) {
   draw("rect", { class: "halo", x: -5, y: -5, width: w + 10, height: h + 10, rx: 9 }),
   draw("rect", { class: "box", width: w, height: h, rx: op ? 5 : 20 }),
   op ? draw("rect", { class: "stripe", width: 6, height: h, rx: 2 }) : null,
-  draw("text", { class: "kind", x: 14, y: 16 }, cut(kind, 15)),
-  op ? draw("text", { class: "tag", x: w - 8, y: 16 }, op.moves ? `${precision}, moves` : precision) : null,
-  draw("text", { x: 14, y: 31 }, cut(node.label, 25)));
+  draw("text", { class: "kind", x: 14, y: 16 }, cut(kind, w - 34 - tag.length * 6, 12.5, "600")),
+  draw("text", { class: "tag", x: w - 8, y: 16 }, tag),
+  draw("text", { x: 14, y: 31 }, cut(node.label, w - 22, 11.5)));
 }
 
-function cut(text, length) {
-  // The end of a layer's name says more than its beginning.
-  return text.length <= length ? text : `…${text.slice(text.length - length + 1)}`;
+const pen = document.createElement("canvas").getContext("2d");
+const FONT = getComputedStyle(document.body).fontFamily;
+
+/** A text cut at its start to fit: the end of a layer's name says more than its beginning. */
+function cut(text, width, size, weight = "normal") {
+  pen.font = `${weight} ${size}px ${FONT}`;
+  if (pen.measureText(text).width <= width) return text;
+  let [low, high] = [0, text.length];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (pen.measureText(`…${text.slice(text.length - middle)}`).width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return `…${text.slice(text.length - low)}`;
 }
 
 function edgeOf(edge) {

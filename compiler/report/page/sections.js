@@ -16,7 +16,7 @@ function buildSummary() {
       tile("target", summary.target, summary.isa === summary.target ? `stage ${summary.stage}` : `${summary.isa}, stage ${summary.stage}`),
       tile("ops", summary.ops, `${count(summary.macs)} MACs`),
       timing ? tile("one run, measured", time(timing.total_us), `${timing.isa}, 1 thread, sum of the ops; whole runs ${time(timing.run_us)}, medians of ${timing.runs}`) : null,
-      tile("weights", bytes(summary.weight_bytes), `${bytes(summary.float_weight_bytes)} before quantization`),
+      tile("weights", bytes(summary.weight_bytes), summary.weight_bytes === summary.float_weight_bytes ? "as in the model" : `${bytes(summary.float_weight_bytes)} before quantization`),
       summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "the arena, batch as compiled"),
       worst ? tile("SQNR of the output", decibels(worst[1]), `${outputs.length > 1 ? `worst: ${worst[0]}, ` : ""}${samples}`) : null),
     make("div", { class: "columns" },
