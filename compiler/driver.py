@@ -25,6 +25,7 @@ from xdsl.utils.exceptions import VerifyException
 from compiler.calibration_data import CalibrationData, open_calibration_data
 from compiler.errors import InternalCompilerError
 from compiler.explain import Explanation, Placement, explanation_of, followed, placements_of
+from compiler.explain.gains import ModelledTimes, rates_of
 from compiler.instrumentation.reproducer import CrashReproducer
 from compiler.instrumentation.timing import Timing
 from compiler.module_files import read_module, strip_name_hints, write_module
@@ -255,7 +256,8 @@ class Compilation:
 
     def _note_placement(self, stage: str) -> None:
         if stage == PLACE:
-            self.placed = placements_of(self.module)
+            times = ModelledTimes(self.ctx.target, self.ctx.weights)
+            self.placed = placements_of(self.module, times)
 
     def _run_custom_pipeline(self, text: str) -> None:
         if self.request.stop_after != LAST:
@@ -309,7 +311,9 @@ class Compilation:
     @property
     def placements(self) -> list[Placement]:
         """Every op with its precision and why, as far as the program was compiled."""
-        return followed(self.placed, self.module) if self.placed else placements_of(self.module)
+        if not self.placed:
+            return placements_of(self.module)
+        return followed(self.placed, self.module, rates_of(self.ctx.target))
 
     def explanation(self) -> Explanation:
         """`placements` with the stage reached, the target and the passes that ran."""

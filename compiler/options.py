@@ -43,6 +43,12 @@ class PassOption:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    def split(self, text: str) -> list[str]:
+        """The values of a list on the command line: selectors, or names of layers or types."""
+        from passes.placement.selectors import split_names, split_selectors
+
+        return split_names(text) if self.selector else split_selectors(text)
+
 
 PASS_OPTIONS: tuple[PassOption, ...] = (
     PassOption(
@@ -94,7 +100,8 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "include",
         "place-precision",
         "include",
-        "these ops become int8: type:conv, name:stem, glob:block1.*, index:conv[0], index:[3:17]",
+        "these ops become int8: type:conv, name:stem, glob:block1.*, first(2), not (...), "
+        "between(a, b), pattern(conv->conv)[1:], ...: see docs/selectors.md",
         many=True,
     ),
     PassOption(
@@ -106,6 +113,13 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
     PassOption(
         "exclude", "place-precision", "exclude", "these ops stay float, named the same way",
         many=True,
+    ),
+    PassOption(
+        "allow_unmatched",
+        "place-precision",
+        "allow_unmatched",
+        "a selector that matches no op is a note, not an error (default no)",
+        boolean=True,
     ),
     PassOption(
         "activation_type",
@@ -158,6 +172,8 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
     `pass_options` maps `"pass.option"` to a value. Raises OctetError for unknown names and for
     two options that set the same thing.
     """
+    from passes.placement.selectors import quoted
+
     table = {option.name: option for option in PASS_OPTIONS}
     overrides: dict[str, dict[str, ParameterListType]] = {}
     given: dict[tuple[str, str], str] = {}
@@ -184,7 +200,8 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
             raise OctetError(f"there is no compile option '{name}'{did_you_mean(name, known)}")
         entry = table[name]
         values = tuple(
-            f"{entry.selector}{item}" if entry.selector else item for item in as_values(value)
+            f"{entry.selector}{quoted(str(item))}" if entry.selector else item
+            for item in as_values(value)
         )
         _check_choice(entry, values)
         put(entry.flag, entry.pass_name, entry.option, values)
@@ -223,8 +240,13 @@ def as_values(value: Any) -> ParameterListType:
 
 
 def values_from_text(text: str) -> ParameterListType:
-    """A value on the command line: numbers, true, false and words, with commas between."""
-    return tuple(_value_from_text(item) for item in text.split(",")) if text else ()
+    """A value on the command line: numbers, true, false and words, with commas between.
+
+    Commas within quotes and brackets belong to a word, as in selectors.
+    """
+    from passes.placement.selectors import split_selectors
+
+    return tuple(map(_value_from_text, split_selectors(text))) if text else ()
 
 
 def _value_from_text(text: str) -> ParameterType:

@@ -23,6 +23,7 @@ examples:
   compile model.onnx                                      float program: model.octet
   compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
   compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --select 'pattern(conv->conv)[1:]'   what a selector picks
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
@@ -41,10 +42,12 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.cli.report import add_report_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
+    from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
     from compiler.version import __version__
 
@@ -79,8 +82,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--target", metavar="T", help="a target's name, or a .toml file (default host)"
     )
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
+    add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     _add_pass_arguments(parser)
+    add_select_argument(parser)
     add_explain_arguments(parser)
     add_report_arguments(parser)
     add_instrumentation_arguments(parser)
@@ -146,6 +151,7 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: list[str]) -> None:
     """Runs the tool; exceptions are the caller's."""
+    from compiler.cli.calibrate_target import run_calibration_command
     from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
@@ -160,11 +166,36 @@ def run(arguments: list[str]) -> None:
 
         print("\n".join(target_names()))
         return
-    if run_cache_command(args):
+    if run_cache_command(args) or run_calibration_command(args):
         return
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
+    if args.select is not None:
+        _select(args)
+        return
     _compile(args)
+
+
+def _select(args: argparse.Namespace) -> None:
+    """Prints what `--select` picks from the program as it is before placement, or where
+    `--stop-after` says."""
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.selection import run_passes_before_placement, selection_text
+    from compiler.stages import LAST
+
+    stopped = args.stop_after != LAST
+    compilation = Compilation(
+        CompileRequest(
+            model=Path(args.model),
+            stop_after=args.stop_after if stopped else "simplify",
+            target=args.target,
+            shapes=dict(map(_shape, args.shape)),
+        )
+    )
+    compilation.run()
+    if not stopped:
+        run_passes_before_placement(compilation)
+    sys.stdout.write(selection_text(compilation.module, args.select))
 
 
 def _compile(args: argparse.Namespace) -> None:
@@ -311,7 +342,7 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
         if given is None:
             continue
         if option.many:
-            options[option.name] = tuple(name for text in given for name in text.split(","))
+            options[option.name] = tuple(name for text in given for name in option.split(text))
         elif option.boolean or option.choices:
             options[option.name] = given
         else:

@@ -1,4 +1,7 @@
-"""How the command-line tools end when something is wrong: one line on stderr, exit code 1."""
+"""How the command-line tools end when something is wrong: one line on stderr, exit code 1.
+
+An error in a selector has two lines more, with a caret under what is at fault.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,16 @@ def run_tool(name: str, tool: Callable[[list[str]], None], arguments: list[str] 
 
 
 def describe(error: BaseException) -> str:
-    """One line that says what is wrong."""
+    """One line that says what is wrong, and an excerpt where the error has one."""
     from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
     from compiler.errors import InternalCompilerError
     from dialects.errors import OctetError
+    from passes.placement.selectors.errors import SelectorError
 
     match error:
+        case SelectorError():
+            return f"{_one_line(error.message)}\n{error.excerpt}"
         case OctetError() | InternalCompilerError():
             return _one_line(str(error))
         case ParseError():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from xdsl.ir import Operation, SSAValue
 
@@ -10,6 +12,7 @@ from compiler.explain.placement import Conversion
 from dialects.kernel import ops as kernel
 from dialects.kernel.join import JoinOp
 from dialects.kernel.loops import LoopOp
+from dialects.kernel.part import PartOp
 from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn import constant as nn
@@ -24,28 +27,44 @@ CONVERSIONS = ("quantize", "dequantize", "cast")
 """Kernels that only change the format of numbers."""
 
 
-def conversions_of(op: Operation, precision: Precision | None) -> Iterator[Conversion]:
+@dataclass(frozen=True)
+class Border:
+    """A conversion of so many elements, and the op that does it: the op itself if it is fused."""
+
+    conversion: Conversion
+    elements: int
+    by: Operation
+
+
+def borders_of(op: Operation, precision: Precision | None) -> Iterator[Border]:
     """The conversions that `op`, computing in `precision`, has at its operands and results."""
     if precision is None:
         return
     for value in varying_operands(op):
         found, source = format_of(value), before(value)
         if source is not None and is_conversion(source):
-            yield from _conversion("operand", format_of(source.operands[0]), found, fused=False)
-        yield from _conversion("operand", found, precision, fused=True)
+            yield from _border("operand", value, format_of(source.operands[0]), found, source)
+        yield from _border("operand", value, found, precision, op, fused=True)
     for value in op.results:
         found = format_of(value)
-        yield from _conversion("result", precision, found, fused=True)
-        targets = {format_of(user.results[0]): None for user in after(value) if is_conversion(user)}
-        for target in targets:
-            yield from _conversion("result", found, target, fused=False)
+        yield from _border("result", value, precision, found, op, fused=True)
+        for user in dict.fromkeys(after(value)):
+            if is_conversion(user):
+                yield from _border("result", value, found, format_of(user.results[0]), user)
 
 
-def _conversion(
-    at: str, source: Precision | None, target: Precision | None, *, fused: bool
-) -> Iterator[Conversion]:
+def _border(
+    at: str,
+    value: SSAValue,
+    source: Precision | None,
+    target: Precision | None,
+    by: Operation,
+    *,
+    fused: bool = False,
+) -> Iterator[Border]:
     if source is not None and target is not None and source is not target:
-        yield Conversion(at, source.value, target.value, fused)
+        conversion = Conversion(at, source.value, target.value, fused)
+        yield Border(conversion, math.prod(kernel.buffer_shape(value)), by)
 
 
 def is_conversion(op: Operation) -> bool:
@@ -85,7 +104,7 @@ def varying_operands(op: Operation) -> list[SSAValue]:
 def is_transparent(op: Operation) -> bool:
     """`op` hands the same numbers on: a view, a join, a copy into another layout."""
     copies = isinstance(op, kernel.CallOp) and op.callee.data == "copy"
-    return copies or isinstance(op, kernel.ViewOp | JoinOp)
+    return copies or isinstance(op, kernel.ViewOp | JoinOp | PartOp)
 
 
 def before(value: SSAValue) -> Operation | None:

@@ -8,16 +8,19 @@ from dataclasses import replace
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Operation
 
-from compiler.explain.borders import conversions_of
+from compiler.explain.borders import borders_of
+from compiler.explain.gains import with_gains
 from compiler.explain.placement import Kernel, Placement
 from dialects.kernel.join import JoinOp
 from dialects.kernel.ops import CallOp, ViewOp, buffer_shape
+from dialects.kernel.part import PartOp
 from dialects.kernel.precision import format_of
 from dialects.kernel.signatures import signatures
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp, Quantization
 from dialects.origin import computed_by, indices_of
 from dialects.program import body_of, main_function, placeable_ops
+from dialects.rates import Rates
 from passes.kernel.check_required import ended_in
 from passes.placement.decision import Decision, decision_of
 
@@ -47,12 +50,18 @@ def placements_of(module: ModuleOp, times: Times | None = None) -> list[Placemen
     )
 
 
-def followed(placed: Sequence[Placement], module: ModuleOp) -> list[Placement]:
-    """The rows of a placed program, as far as `module`, compiled from it, has come."""
+def followed(
+    placed: Sequence[Placement], module: ModuleOp, rates: Rates | None = None
+) -> list[Placement]:
+    """The rows of a placed program, as far as `module`, compiled from it, has come.
+
+    With `rates` of the target, rows that have modelled times also have their gain.
+    """
     kernels = computed_by(body_of(main_function(module)).ops)
     if not kernels:
         return list(placed)
-    return [_ended(row, kernels.get(row.index, [])) for row in placed]
+    rows = [_ended(row, kernels.get(row.index, [])) for row in placed]
+    return rows if rates is None else with_gains(rows, kernels, rates)
 
 
 def _with_shares(rows: Sequence[Placement]) -> list[Placement]:
@@ -117,7 +126,7 @@ def _moves(op: Operation) -> bool:
     definition = _definition(op)
     if definition is not None and issubclass(definition, NnOp):
         return definition.QUANTIZATION is Quantization.MOVES
-    return isinstance(op, ViewOp | JoinOp)
+    return isinstance(op, ViewOp | JoinOp | PartOp)
 
 
 def _macs(op: Operation) -> int:
@@ -149,7 +158,9 @@ def _ended(row: Placement, ops: Sequence[Operation]) -> Placement:
         wanted=None if row.precision in (None, final) else row.precision,
         kernels=tuple(Kernel(mnemonic(op), _text(ended_in(op))) for op in ops),
         fused_with=tuple(sorted({index for op in ops for index in indices_of(op)} - {row.index})),
-        conversions=tuple(c for op in ops for c in conversions_of(op, ended_in(op))),
+        conversions=tuple(
+            border.conversion for op in ops for border in borders_of(op, ended_in(op))
+        ),
     )
     return ended if final == row.precision else _decided(ended, _new_decision(row, main, final))
 

@@ -92,6 +92,9 @@ def summary_line(ops: Sequence[Placement]) -> str:
                 f"{precision}: {len(rows)} ops"
                 + (f", {share:.1%} of the multiplications" if total else "")
             )
+    gains = [row.gain_ns for row in ops if row.gain_ns is not None]
+    if gains:
+        parts.append(f"modelled gain over f32 {sum(gains) / 1000:.1f} us")
     return ", ".join(parts)
 
 

@@ -17,7 +17,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.assembly import PlainAssembly, to_attribute
+from dialects.assembly import INTEGERS, PlainAssembly, to_attribute
 from dialects.errors import OctetError
 from dialects.kernel.layout import BufferAttr, Window
 from dialects.kernel.ops import buffer_element, buffer_shape, layout_of
@@ -45,6 +45,7 @@ class PartOp(PlainAssembly):
     start = prop_def(IntegerAttr)
     stop = prop_def(IntegerAttr)
     layer = opt_attr_def(StringAttr)
+    index = opt_attr_def(INTEGERS)
     result = result_def(MemRefType)
 
     @classmethod

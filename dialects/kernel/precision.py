@@ -12,6 +12,7 @@ from dialects.elements import HALVES, is_quantized
 from dialects.kernel.join import JoinOp
 from dialects.kernel.loops import LoopOp
 from dialects.kernel.ops import CallOp, ConstantOp, ViewOp, buffer_element
+from dialects.kernel.part import PartOp
 from dialects.nn.attributes import HALF_PRECISIONS, Precision
 
 INTEGER_KERNELS = frozenset({"conv_integer", "matmul_integer", "dynamic_quantize"})
@@ -47,7 +48,7 @@ def computed_precision(op: Operation) -> Precision | None:
             return _of_loop(op)
         case CallOp() if op.callee.data in INTEGER_KERNELS:
             return Precision.INT8
-        case CallOp() | ViewOp() | JoinOp():
+        case CallOp() | ViewOp() | JoinOp() | PartOp():
             varying = [v for v in op.operands if not isinstance(v.owner, ConstantOp)]
             return _lowest(varying) or _lowest(op.operands) or _lowest(op.results)
         case _:

@@ -83,8 +83,7 @@ def _alias(op: CallOp, axis: int) -> None:
         result.type,  # pyright: ignore[reportArgumentType] - a memref
     )
     retype(part.result, buffer_shape(result), part.window())
-    if op.layer is not None:
-        part.layer = op.layer
+    part.layer, part.index = op.layer, op.index
     block = op.parent
     assert block is not None
     block.insert_op_before(part, op)

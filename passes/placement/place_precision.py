@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,8 +15,6 @@ from dialects.elements import is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
-from dialects.nn.constant import ConstantOp
-from dialects.program import nn_ops
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
@@ -23,7 +22,7 @@ from passes.dataflow import carries_reals, consumers, data_operands, sources, va
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
 from passes.placement.halves import half_obstacle
-from passes.placement.selectors import near, select
+from passes.placement.selectors import SelectorError, near, select, selectable_ops
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class PlacePrecisionPass(OctetPass):
     `precision` is the default rule: `int8` asks for int8 wherever the target can, `bf16` and `f16`
     for these, `f32` for nothing. `include` asks for int8 (or for `precision`, if that is bf16 or
     f16), `bf16` and `f16` ask for those, `exclude` for f32: selectors, applied in this order; the
-    last rule that matches an op wins. `op-types` limits the default rule to these types.
+    last rule that matches an op wins. `op-types` limits the default rule to these types. A selector
+    that matches no op is an error; with `allow-unmatched` it is a note on stderr.
 
     An op gets what its rule asks for when all of this holds, else f32:
 
@@ -74,9 +74,10 @@ class PlacePrecisionPass(OctetPass):
     bf16: tuple[str, ...] | None = None
     f16: tuple[str, ...] | None = None
     exclude: tuple[str, ...] | None = None
+    allow_unmatched: bool = False
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
+        ops = selectable_ops(module)
         rules = Policy.of(self, ops, ctx.target)
         for op, placement in place(ops, rules, ctx).items():
             write(op, placement)
@@ -123,6 +124,7 @@ class Policy:
                     )
         default = Precision(options.precision)
         included = default if default in HALF_PRECISIONS else Precision.INT8
+        unmatched = note if options.allow_unmatched else None
         for precision, verb, selectors in (
             (included, "include", options.include or ()),
             (Precision.BF16, "bf16", options.bf16 or ()),
@@ -130,9 +132,14 @@ class Policy:
             (Precision.F32, "exclude", options.exclude or ()),
         ):
             for selector in selectors:
-                for op in select(selector, ops):
+                for op in select(selector, ops, unmatched=unmatched):
                     wishes[op] = Wish(precision, f"{verb} {selector}: user", named=True)
         return cls(wishes)
+
+
+def note(error: SelectorError) -> None:
+    """Says that a selector matches nothing, where that is allowed."""
+    print(f"place-precision: note: {error}", file=sys.stderr)
 
 
 def default_wish(options: PlacePrecisionPass, op: NnOp, target: Target | None) -> Wish:

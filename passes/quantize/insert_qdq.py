@@ -13,7 +13,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
 from dialects.errors import OctetError
-from dialects.nn.attributes import Precision, PrecisionAttr
+from dialects.nn.attributes import Precision, PrecisionAttr, WeightAttr
 from dialects.nn.base import NnOp, Quantization, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp
@@ -206,6 +206,7 @@ class InsertQdqPass(OctetPass):
             element, stored = found
             quantized = ConstantOp.of(stored, ctx.weights, element)
             quantized.layer = constant.layer
+            quantized.origin = WeightAttr(ctx.weights.add(constant.array(ctx.weights)))
             pair = DequantizeCastOp(quantized.result, TensorType(f32, stored.shape))
             Rewriter.insert_op([quantized, pair], InsertPoint.after(constant))
             self.count(ctx, "weights")

@@ -30,6 +30,7 @@ function showPanel(op) {
     make("h3", {}, "IR"),
     make("div", { class: "note" }, "as it was placed"), make("pre", {}, op.ir),
     op.final_ir.length ? [make("div", { class: "note" }, `at stage ${report.summary.stage}`), op.final_ir.map((text) => make("pre", {}, text))] : null);
+  byId("panel").classList.remove("empty");
   byId("panel").scrollTop = 0;
 }
 
@@ -52,6 +53,7 @@ function stepButton(text, index, label) {
 }
 
 function emptyPanel() {
+  byId("panel").classList.add("empty");
   fill(byId("panel"),
     make("h3", { class: "title" }, "Choose an op"),
     make("p", { class: "note" }, "Click a box, or focus the graph and move with the arrow keys. The panel shows why the op is where it is, how its numbers are spread, its error, its time and its IR."));

@@ -3,13 +3,14 @@
 CONV = "strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], groups = 1"
 T = "tensor<1x2x4x4xf32>"
 W = "tensor<2x2x1x1xf32>"
+B = "tensor<2xf32>"
 UNIT = "range = array<f64: -1.0, 1.0>"
 
 HUGE_BIAS = f"""\
 func.func @main(%x : {T} {{nn.range = array<f64: -1.0, 1.0>}}) -> {T} {{
   %w = nn.constant <value = dense<0.5> : {W}> : () -> {W}
-  %b = nn.constant <value = dense<1.0e+30> : tensor<2xf32>> : () -> tensor<2xf32>
-  %0 = nn.conv %x, %w, bias = %b <{CONV}> {{layer = "first", {UNIT}}} : ({T}, {W}, tensor<2xf32>) -> {T}
+  %b = nn.constant <value = dense<1.0e+30> : {B}> : () -> {B}
+  %0 = nn.conv %x, %w, bias = %b <{CONV}> {{layer = "first", {UNIT}}} : ({T}, {W}, {B}) -> {T}
   %1 = nn.conv %0, %w <{CONV}> {{layer = "second", {UNIT}}} : ({T}, {W}) -> {T}
   func.return %1 : {T}
 }}

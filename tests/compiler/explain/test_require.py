@@ -46,7 +46,7 @@ def test_a_name_that_was_fused_is_followed(model: Path, data: Path) -> None:
     """The batch norm and the activations are part of convolutions."""
     names = [f"name:{name}" for name in ("norm", "relu0", "add", "relu1")]
     compiler.compile(model, data, require={"int8": names})
-    with pytest.raises(OctetError, match="'stem' as conv .* by 'name:relu0'.* ended in f32"):
+    with pytest.raises(OctetError, match=r"'stem' as conv .* by 'name:relu0'.* ended in f32"):
         compiler.compile(model, data, exclude="name:norm", require={"int8": "name:relu0"})
 
 
@@ -84,7 +84,7 @@ def test_too_late_to_require(
 
 def test_a_pass_that_falls_back_is_found_out(compile_text: Compile) -> None:
     require = {"pass_options": {"require-precision.int8": "name:first"}}
-    with pytest.raises(OctetError, match="ended in f32 .insert-qdq: its sums or its bias"):
+    with pytest.raises(OctetError, match=r"ended in f32 .insert-qdq: its sums or its bias"):
         compile_text(HUGE_BIAS, options=require)
 
 
@@ -95,11 +95,12 @@ def test_a_table_is_int8(compile_text: Compile) -> None:
 
 
 def test_every_precision_can_be_required(model: Path, data: Path) -> None:
-    rules = {"bf16": "name:stem", "f16": "name:body", "exclude": "name:head"}
     program = compiler.compile(
         model,
         data,
-        **rules,
+        bf16="name:stem",
+        f16="name:body",
+        exclude="name:head",
         require={"bf16": "name:stem", "f16": ["name:body"], "f32": "name:head"},
     )
     ended = {row.layer: row.precision for row in compiler.explanation(program).ops}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xdsl.parser import Parser
 
 import compiler
 from compiler.driver import Compilation, CompileRequest
@@ -19,7 +20,6 @@ from passes.placement.selectors import select
 from tests.compiler.explain.conftest import Compile
 from tests.compiler.explain.programs import HUGE_BIAS, INDICES, LOOP, TABLES
 from tests.compiler.small_model import images
-from xdsl.parser import Parser
 
 OPS = ("relu", "sigmoid", "transpose", "constant")
 
