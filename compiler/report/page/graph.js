@@ -144,14 +144,17 @@ function buildOverview(width, height) {
   const { node_width: w, node_height: h } = drawing;
   const room = byId("overview").getBoundingClientRect();
   const scale = Math.min(room.width / width, room.height / height);
+  // A deep program would be a hair wide.
+  const wide = Math.max(22, width * scale), high = height * scale;
   overviewView = draw("rect", { class: "view" });
-  const svg = draw("svg", { width: width * scale, height: height * scale, viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}` },
+  const svg = draw("svg", { width: wide, height: high, preserveAspectRatio: "none", viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}` },
     drawing.nodes.map((node) => draw("rect", {
       class: `dot p-${node.kind === "op" ? precisionOf(report.ops[node.ref]) : "other"}`, x: node.x - w / 2, y: node.y - h / 2 - 6, width: w, height: h + 12,
     })), overviewView);
   svg.addEventListener("click", (event) => {
     const corner = svg.getBoundingClientRect(), scroller = byId("scroller");
-    scroller.scrollTo((event.clientX - corner.left) / scale * zoom - scroller.clientWidth / 2, (event.clientY - corner.top) / scale * zoom - scroller.clientHeight / 2);
+    const at = [(event.clientX - corner.left) / wide * width, (event.clientY - corner.top) / high * height];
+    scroller.scrollTo(at[0] * zoom - scroller.clientWidth / 2, at[1] * zoom - scroller.clientHeight / 2);
   });
   fill(byId("overview"), svg);
 }

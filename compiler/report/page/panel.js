@@ -26,7 +26,7 @@ function showPanel(op) {
     op.constants.length ? make("div", { class: "note" }, `constants: ${op.constants.join(", ")}`) : null,
     make("h3", {}, op.outputs.length > 1 ? "Results" : "Result"),
     values(op.outputs).map(valueBlock),
-    noted("histograms"),
+    noted("histograms") ?? make("p", { class: "note" }, "Histograms are of the calibration data, with logarithmic counts. Dashed: as far as the stored integers reach; beyond, values are clipped."),
     make("h3", {}, "IR"),
     make("div", { class: "note" }, "as it was placed"), make("pre", {}, op.ir),
     op.final_ir.length ? [make("div", { class: "note" }, `at stage ${report.summary.stage}`), op.final_ir.map((text) => make("pre", {}, text))] : null);
