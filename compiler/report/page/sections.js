@@ -10,14 +10,16 @@ function buildSummary() {
     make("div", { class: "label" }, label), make("div", { class: "value" }, value), make("div", { class: "detail" }, detail ?? ""));
   const outputs = Object.entries(summary.output_sqnr_db);
   const worst = outputs.sort((a, b) => decibelRank(a[1]) - decibelRank(b[1]))[0];
+  // The ops' medians leave disturbances out that hit each run in another op.
+  const disturbed = timing && timing.run_us > 1.3 * timing.total_us;
   const samples = `${summary.sqnr_samples} calibration sample${summary.sqnr_samples === 1 ? "" : "s"}`;
   fill(byId("summary"),
     make("div", { class: "tiles" },
       tile("target", summary.target, summary.isa === summary.target ? `stage ${summary.stage}` : `${summary.isa}, stage ${summary.stage}`),
       tile("ops", summary.ops, `${count(summary.macs)} MACs`),
-      timing ? tile("one run, measured", time(timing.total_us), `${timing.isa}, 1 thread, sum of the ops; whole runs ${time(timing.run_us)}, medians of ${timing.runs}`) : null,
+      timing ? tile("one run, measured", time(timing.total_us), `1 thread, ${timing.isa}; ${disturbed ? `whole runs ${time(timing.run_us)}: disturbed` : `medians of ${timing.runs} runs`}`) : null,
       tile("weights", bytes(summary.weight_bytes), summary.weight_bytes === summary.float_weight_bytes ? "as in the model" : `${bytes(summary.float_weight_bytes)} before quantization`),
-      summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "the arena, batch as compiled"),
+      summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "memory of one run"),
       worst ? tile("SQNR of the output", decibels(worst[1]), `${outputs.length > 1 ? `worst: ${worst[0]}, ` : ""}${samples}`) : null),
     make("div", { class: "columns" },
       make("div", { class: "sheet" }, make("h3", {}, "Precisions"), stacks(), sharesTable()),

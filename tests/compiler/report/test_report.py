@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,13 +91,28 @@ def test_times_are_of_this_run_and_add_up(report: Report) -> None:
         assert (op.measured_us is not None or op.timed_with is not None) == computes, op.names
 
 
-def test_a_program_that_cannot_run_here_has_no_measured_times(tmp_path: Path) -> None:
+def test_a_program_that_stopped_early_has_no_measured_times() -> None:
     stopped = report_of(MODEL, calibration_data=DATA, stop_after="integer")
     assert stopped.timing is None
     assert stopped.notes["measured"] == "the program stopped at stage 'integer'"
     assert all(op.measured_us is None for op in stopped.ops)
     assert stopped.bottlenecks.basis in ("modelled", "macs")
     assert op_named(stopped, "Conv_0").sqnr_db is not None
+
+
+def test_a_program_for_another_machine_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runtime.kernels.isa import isa_named
+
+    monkeypatch.setattr(
+        sys.modules["compiler.report.gather"], "host_isas", lambda: [isa_named("portable")]
+    )
+    report = report_of(MODEL, calibration_data=DATA, target="x86-amx", samples=1)
+    assert report.timing is None
+    assert report.notes["measured"] == (
+        "the program is for amx, and this machine cannot run its kernels"
+    )
+    assert report.bottlenecks.basis == "modelled"
+    assert report.summary.activation_bytes
 
 
 def test_why_it_is_not_faster(report: Report) -> None:
