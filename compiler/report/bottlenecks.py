@@ -54,8 +54,7 @@ class Weights:
 def weights_of(rows: Sequence[Placement], times: Times | None) -> Weights:
     """Measured times, else modelled ones, else multiply-accumulates."""
     if times is not None:
-        between = sum(times.kernels.values()) - sum(times.ops.values())
-        return Weights("measured", times.ops, between)
+        return Weights("measured", times.ops, times.between)
     modelled = {row.index: row.modelled_ns.get(row.precision or FLOAT) for row in rows}
     if any(modelled.values()):
         return Weights("modelled", {i: (ns or 0.0) / 1000 for i, ns in modelled.items()})

@@ -19,7 +19,8 @@ RUNS = 30
 
 @dataclass(frozen=True)
 class Times:
-    """Microseconds by kernel op and by op of the placed program.
+    """Microseconds by kernel op and by op of the placed program; `between` of the kernels that
+    compute none of them.
 
     What several ops share counts with the one whose index `shared` gives: the one that multiplies.
     """
@@ -27,6 +28,7 @@ class Times:
     timing: Timing
     kernels: Mapping[Operation, float]
     ops: Mapping[int, float]
+    between: float
     shared: Mapping[int, int]
 
 
@@ -55,5 +57,6 @@ def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Seque
         ),
         kernels=kernels,
         ops=ops,
+        between=sum(time for op, time in kernels.items() if not indices_of(op)),
         shared={index: owner for index, owner in shared.items() if index not in ops},
     )

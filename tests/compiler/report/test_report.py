@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from models.inputs import token_feeds
+from models.transformers import SEQUENCE, TransformerShape, transformer
 
 from compiler.cli.compile import main
 from compiler.report import Report, gather, render
@@ -46,6 +49,28 @@ def test_edges_follow_the_program_and_mark_conversions(report: Report) -> None:
     assert named["MaxPool_10", "Conv_11"] is None
     assert named["Gemm_16", "logits"] == "bf16 to f32"
     assert [node.kind for node in nodes].count("op") == len(report.ops)
+
+
+def test_an_operand_that_stays_float_is_no_conversion(tmp_path: Path) -> None:
+    """An attention mask is added in float32, whatever the attention computes in."""
+    model = tmp_path / "encoder.onnx"
+    onnx.save(transformer(TransformerShape("encoder", 1, 64, 2, 128, "mean")), model)
+    feeds = token_feeds(SEQUENCE)(2, 1, 0)
+    report = report_of(model, calibration_data=feeds, samples=1)
+    attention = next(op for op in report.ops if op.op == "attention")
+    assert attention.precision == "int8"
+    nodes = report.graph.nodes
+    by_source = {
+        nodes[edge.source].label: edge.conversion
+        for edge in report.graph.edges
+        if nodes[edge.target].ref == attention.index and nodes[edge.target].kind == "op"
+    }
+    assert by_source.pop("mask") is None
+    assert len(by_source) == 3
+    # Token numbers are no reals: they have no range, and no precision.
+    tokens = next(value for value in report.values if value.type.endswith("i64"))
+    assert (tokens.range, tokens.histogram, tokens.sqnr_db) == (None, None, None)
+    assert {op.sqnr_db for op in report.ops if op.op in ("gather", "cast")} == {"exact"}
 
 
 def test_histograms_count_every_calibration_value(report: Report) -> None:
