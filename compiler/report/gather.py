@@ -203,6 +203,7 @@ def _ops(
             gain_us=None if row.gain_ns is None else row.gain_ns / 1000,
             measured_us=measured.get(row.index),
             measured_share=share_of(measured.get(row.index), total),
+            peak_share=None if times is None else times.peak_shares.get(row.index),
             timed_with=None if times is None else times.shared.get(row.index),
         )
 

@@ -12,6 +12,7 @@ from compiler.report.document import Timing
 from dialects.kernel.loops import Launch
 from dialects.origin import indices_of
 from dialects.program import body_of, main_function
+from runtime.profiling.profile import OpProfile
 from runtime.program import Program
 
 RUNS = 30
@@ -30,6 +31,8 @@ class Times:
     ops: Mapping[int, float]
     between: float
     shared: Mapping[int, int]
+    peak_shares: Mapping[int, float]
+    """By op, of its slowest kernel; where the machine's peak is known."""
 
 
 def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Sequence[int]) -> Times:
@@ -39,12 +42,14 @@ def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Seque
     kernels: dict[Operation, float] = {}
     ops: dict[int, float] = {}
     shared: dict[int, int] = {}
+    slowest: dict[int, OpProfile] = {}
     for op, measured in zip(launches, profile.ops, strict=True):
         kernels[op] = 1e6 * measured.seconds
         indices = indices_of(op)
         if indices:
             main = max(indices, key=macs.__getitem__)
             ops[main] = ops.get(main, 0.0) + kernels[op]
+            slowest[main] = max(slowest.get(main, measured), measured, key=_seconds)
             shared.update((index, main) for index in indices if index != main)
     return Times(
         timing=Timing(
@@ -59,4 +64,13 @@ def measure_times(program: Program, feeds: Mapping[str, np.ndarray], macs: Seque
         ops=ops,
         between=sum(time for op, time in kernels.items() if not indices_of(op)),
         shared={index: owner for index, owner in shared.items() if index not in ops},
+        peak_shares={
+            index: kernel.peak_share
+            for index, kernel in slowest.items()
+            if kernel.peak_share is not None
+        },
     )
+
+
+def _seconds(measured: OpProfile) -> float:
+    return measured.seconds

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, SSAValue
 
 from compiler.report.document import Decibels, Histogram, Stored, Value
@@ -79,9 +79,9 @@ def quantized_values(placed: Placed, quantized: ModuleOp) -> dict[int, SSAValue]
 
 
 def _stored(value: SSAValue | None, histogram: Observed | None) -> Stored | None:
-    if value is None or not is_quantized(element_of_value(value)):
+    element = None if value is None else _quantized_element(value)
+    if element is None:
         return None
-    element = cast(UniformQuantizedType, cast(TensorType, value.type).element_type)
     scales, zero_points = element.scales.get_values(), element.zero_points.get_values()
     lowest, highest = element.limits
     scale, zero_point = float(np.max(scales)), int(zero_points[0])
@@ -94,6 +94,17 @@ def _stored(value: SSAValue | None, histogram: Observed | None) -> Stored | None
         zero_point=zero_point,
         clipped=None if histogram is None else _clipped(histogram, low, high, scale),
     )
+
+
+def _quantized_element(value: SSAValue) -> UniformQuantizedType | None:
+    """The type of a quantized value, or of what int8 ops use in place of a float one."""
+    users = (use.operation for use in value.uses)
+    quantized = (user.result for user in users if isinstance(user, QuantizeCastOp))
+    for candidate in (value, *quantized):
+        element = element_of_value(candidate)
+        if isinstance(element, UniformQuantizedType):
+            return element
+    return None
 
 
 def _clipped(histogram: Observed, low: float, high: float, scale: float) -> float:

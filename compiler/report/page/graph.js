@@ -291,7 +291,7 @@ function neighbour(node, [right, down]) {
   const index = drawing.nodes.indexOf(node);
   const near = down > 0 ? drawing.edges.filter((edge) => edge.source === index).map((edge) => edge.target)
     : down < 0 ? drawing.edges.filter((edge) => edge.target === index).map((edge) => edge.source)
-    : drawing.nodes.keys().filter((other) => drawing.nodes[other].y === node.y && (drawing.nodes[other].x - node.x) * right > 0).toArray();
+    : [...drawing.nodes.keys()].filter((other) => drawing.nodes[other].y === node.y && (drawing.nodes[other].x - node.x) * right > 0);
   const ops = near.map((other) => drawing.nodes[other]).filter((other) => other.kind === "op");
   return ops.sort((a, b) => Math.abs(a.x - node.x) - Math.abs(b.x - node.x))[0];
 }

@@ -40,7 +40,7 @@ function pair(term, description) {
 
 function measuredText(op) {
   if (op.timed_with !== null) return ["counted with ", opLink(report.ops[op.timed_with])];
-  return op.measured_us === null ? null : `${time(op.measured_us)}, ${share(op.measured_share)} of the run`;
+  return op.measured_us === null ? null : `${time(op.measured_us)}, ${share(op.measured_share)} of the run${op.peak_share === null ? "" : `, at ${peakText(op)} of a core's peak`}`;
 }
 
 function modelledText(op) {

@@ -64,11 +64,7 @@ function buildSpeed() {
   fill(byId("speed-body"),
     make("p", { class: "note" }, `Shares are of ${BASIS[bottlenecks.basis]}.`), noted("measured"),
     verdict(),
-    block("The ops that dominate", bottlenecks.dominating.length,
-      tableOf(["op", "precision", "type", "of all", ""], bottlenecks.dominating.map((index) => {
-        const op = report.ops[index], of = weightOf(op);
-        return [opLink(op), badge(precisionOf(op)), op.op, share(of), bar(of / weightOf(report.ops[bottlenecks.dominating[0]]), precisionOf(op))];
-      }), [3])),
+    block("The ops that dominate", bottlenecks.dominating.length, dominating()),
     block("Why ops are not int8", bottlenecks.causes.length,
       tableOf(["precision", "reason", "MACs", ...heads, "ops"], bottlenecks.causes.map((cause) => [
         badge(cause.precision), cause.reason, share(cause.macs_share), ...part(cause), folded(cause.ops)]), timed ? [2, 3, 4] : [2])),
@@ -96,6 +92,23 @@ function verdict() {
     `${lead} of ${summary.ops} ops take 80 % of what ops take`,
   ];
   return make("p", {}, `${sentences.join("; ")}.`);
+}
+
+const AT_FIRST = 12;
+
+/** The first rows; the others behind a button. */
+function dominating() {
+  const most = weightOf(report.ops[bottlenecks.dominating[0]]);
+  const peaks = report.ops.some((op) => op.peak_share !== null);
+  const table = tableOf(["op", "precision", "type", "of all", "", ...(peaks ? ["of peak"] : [])], bottlenecks.dominating.map((index) => {
+    const op = report.ops[index], of = weightOf(op);
+    return [opLink(op), badge(precisionOf(op)), op.op, share(of), bar(of / most, precisionOf(op)), ...(peaks ? [peakText(op)] : [])];
+  }), [3, 5]);
+  const rest = [...table.tBodies[0].rows].slice(AT_FIRST);
+  if (rest.length < 3) return table;
+  for (const row of rest) row.classList.add("rest");
+  const more = make("button", { class: "link more", type: "button", on: { click: () => { table.classList.add("all"); more.remove(); } } }, `${rest.length} more`);
+  return [table, more];
 }
 
 const weights = report.ops.map((op) => (bottlenecks.basis === "measured" ? op.measured_us : bottlenecks.basis === "modelled" ? modelled(op) : op.macs) ?? 0);

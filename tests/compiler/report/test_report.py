@@ -86,6 +86,29 @@ def test_histograms_count_every_calibration_value(report: Report) -> None:
         assert value.histogram.high <= value.range[1] + 2 * width
 
 
+def test_values_say_how_their_integers_are_stored(report: Report) -> None:
+    named = {value.name: value for value in report.values}
+    first = named["Conv_0"]
+    assert first.stored is not None
+    assert first.range is not None
+    assert first.stored.type == "u8"
+    assert (first.stored.low, first.stored.zero_point) == (0.0, 0)
+    assert first.stored.high == pytest.approx(first.range[1], rel=1e-3)
+    assert first.stored.clipped == 0.0
+    # Computed in float, used as integers by the op after it.
+    assert named["Conv_3"].stored is not None
+    assert named["Gemm_16"].stored is None
+
+
+def test_clipped_values_are_counted() -> None:
+    options = {"calibration_method": "percentile", "percentile": 99}
+    report = report_of(MODEL, calibration_data=DATA, options=options, samples=0)
+    assert report.notes["sqnr"] == "--report-samples=0 asked for none"
+    clipped = [value.stored.clipped for value in report.values if value.stored is not None]
+    assert all(share is not None and 0 <= share < 0.02 for share in clipped)
+    assert max(share or 0.0 for share in clipped) > 0.002
+
+
 def test_the_error_is_that_of_the_quantized_program(report: Report) -> None:
     assert report.summary.sqnr_samples == 4
     measured = {op.names[0]: op.sqnr_db for op in report.ops}
@@ -113,6 +136,7 @@ def test_times_are_of_this_run_and_add_up(report: Report) -> None:
     assert sum(s.time_share or 0.0 for s in report.bottlenecks.shares) == pytest.approx(1)
     for op in report.ops:
         computes = any(not kernel.startswith(("view", "join")) for kernel in op.kernels)
+        assert op.peak_share is None or op.peak_share > 0
         assert (op.measured_us is not None or op.timed_with is not None) == computes, op.names
 
 
