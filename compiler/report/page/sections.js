@@ -64,7 +64,7 @@ function buildSpeed() {
   fill(byId("speed-body"),
     make("p", { class: "note" }, `Shares are of ${BASIS[bottlenecks.basis]}.`), noted("measured"),
     verdict(),
-    block("The ops that dominate", bottlenecks.dominating.length, dominating()),
+    block("The ops that dominate", bottlenecks.dominating.length, bottlenecks.dominating.length ? dominating() : null),
     block("Why ops are not int8", bottlenecks.causes.length,
       tableOf(["precision", "reason", "MACs", ...heads, "ops"], bottlenecks.causes.map((cause) => [
         badge(cause.precision), cause.reason, share(cause.macs_share), ...part(cause), folded(cause.ops)]), timed ? [2, 3, 4] : [2])),
