@@ -20,14 +20,13 @@ REMAINING = "octet.remaining"
 class Stage:
     """A place to stop, print, edit and resume.
 
-    `passes` are pipeline text: names, with options where they are not the defaults. A stage with
-    `needs_data` runs its passes only when there is calibration data.
+    `passes` are pipeline text: names, with options where they are not the defaults. Those that need
+    calibration data are left out when there is none.
     """
 
     name: str
     afterwards: str
     passes: tuple[str, ...] = ()
-    needs_data: bool = False
 
 
 STAGES: tuple[Stage, ...] = (
@@ -69,8 +68,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
-        ("calibrate",),
-        needs_data=True,
+        # Before the data are read: what a recipe says about values decides how they are measured.
+        ("assign-scheme", "calibrate"),
     ),
     Stage(
         "place",

@@ -36,6 +36,7 @@ PASSES: dict[str, tuple[str, str]] = {
     ),
     "sink-transposes": ("passes.simplify.sink_transposes", "SinkTransposesPass"),
     # calibrate
+    "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
     "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),

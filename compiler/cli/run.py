@@ -40,6 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--outputs", metavar="Y.npz", type=Path, help="where to write the outputs, by name"
     )
+    parser.add_argument(
+        "--print-recipe",
+        action="store_true",
+        help="print the recipe it was compiled by, for compile --recipe",
+    )
     parser.add_argument("--benchmark", action="store_true", help="measure the latency")
     parser.add_argument(
         "--autotune",
@@ -94,6 +99,9 @@ def run(arguments: list[str]) -> None:
     if args.compare_model is not None and (not args.profile or args.threads != 1):
         raise OctetError("--compare-model goes with --profile, on one thread: it is a model of one")
     program = Program.load(args.program, isa=args.isa)
+    if args.print_recipe:
+        sys.stdout.write(program.manifest.get("recipe", ""))
+        return
     if args.autotune:
         print(f"tilings stored in {program.autotune()}")
     if not (args.inputs or args.benchmark or args.profile or args.trace):

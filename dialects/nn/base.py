@@ -17,6 +17,7 @@ from dialects.assembly import FLOATS, INTEGERS, PlainAssembly, to_attribute
 from dialects.elements import HALVES, dtype_of, i64, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
+from dialects.nn.scheme import SchemeAttr
 from dialects.quant import UniformQuantizedType, verify_channels
 from dialects.shapes import Shape
 
@@ -82,6 +83,10 @@ class NnOp(PlainAssembly):
     """Which ops of the placed program this one computes, see `dialects.origin`."""
     range = opt_attr_def(FLOATS)
     """Calibrated [low, high] of each result, in real numbers."""
+    scheme = opt_attr_def(SchemeAttr)
+    """How the first result is to be quantized, where that differs from the defaults."""
+    weight_scheme = opt_attr_def(SchemeAttr)
+    """... and the constant weight."""
 
     @classmethod
     def make(

@@ -13,8 +13,13 @@ class SelectorError(OctetError):
 
     def __init__(self, message: str, text: str, start: int, end: int) -> None:
         self.message = message
+        self._span = text, start, end
         self.excerpt = _excerpt(text, start, end)
         super().__init__(f"{message}\n{self.excerpt}")
+
+    def at(self, place: str) -> SelectorError:
+        """The same error with the place before it where the selector was written."""
+        return SelectorError(f"{place}: {self.message}", *self._span)
 
 
 def _excerpt(text: str, start: int, end: int) -> str:

@@ -1,16 +1,16 @@
-// RUN: octet-opt %s -p "place-precision{precision=f32 include=\"name:stem\",\"name:act\" bf16=\"name:norm\"},number-ops,require-precision{int8=\"name:stem\",\"type:conv\",\"name:act\" bf16=\"type:softmax\" f32=\"name:add\"},insert-qdq,insert-casts,quantize-ops,fuse-lookup-table,assign-layout,lower-to-kernel,fuse-loops{min-elements=1},plan-memory,check-required,check-required" | filecheck %s
-// RUN: not octet-opt %s -p "place-precision{precision=f32 include=\"name:stem\",\"name:act\"},number-ops,require-precision{int8=\"name:act\",\"name:norm\" bf16=\"index:[1]\"},insert-qdq,quantize-ops,fuse-lookup-table,assign-layout,lower-to-kernel,fuse-loops{min-elements=1},plan-memory,check-required" 2>&1 | filecheck %s --check-prefix=FAILS
-// RUN: not octet-opt %s -p "place-precision{precision=f32 include=\"name:stem\"},number-ops,require-precision{int8=\"name:add\"},check-required" 2>&1 | filecheck %s --check-prefix=EARLY
+// RUN: octet-opt %s -p "place-precision{precision=f32 rules=\"name:stem=int8\",\"name:act=int8\",\"name:norm=bf16\"},number-ops,require-precision{int8=\"name:stem\",\"type:conv\",\"name:act\" bf16=\"type:softmax\" f32=\"name:add\"},insert-qdq,insert-casts,quantize-ops,fuse-lookup-table,assign-layout,lower-to-kernel,fuse-loops{min-elements=1},plan-memory,check-required,check-required" | filecheck %s
+// RUN: not octet-opt %s -p "place-precision{precision=f32 rules=\"name:stem=int8\",\"name:act=int8\"},number-ops,require-precision{int8=\"name:act\",\"name:norm\" bf16=\"index:[1]\"},insert-qdq,quantize-ops,fuse-lookup-table,assign-layout,lower-to-kernel,fuse-loops{min-elements=1},plan-memory,check-required" 2>&1 | filecheck %s --check-prefix=FAILS
+// RUN: not octet-opt %s -p "place-precision{precision=f32 rules=\"name:stem=int8\"},number-ops,require-precision{int8=\"name:add\"},check-required" 2>&1 | filecheck %s --check-prefix=EARLY
 
 // Everything ends as required: the sigmoid is a table of bytes.
 // CHECK: octet.required
 // CHECK: kernel.call "conv" {{.*}}index = array<i64: 0>, layer = "stem"
 // CHECK: kernel.call "lookup" {{.*}}index = array<i64: 1>, layer = "act"
-// CHECK: index = array<i64: 2>, layer = "norm", placed_by = "bf16 name:norm: user"
+// CHECK: index = array<i64: 2>, layer = "norm", placed_by = "name:norm=bf16: user"
 // CHECK: kernel.call "add" {{.*}}index = array<i64: 3>, layer = "add"
 
 // FAILS: error: 2 op(s) did not end at the precision required: op 1 'act' as lookup
-// FAILS-SAME: (required to be bf16 by 'index:[1]') ended in int8 (include name:act: user)
+// FAILS-SAME: (required to be bf16 by 'index:[1]') ended in int8 (name:act=int8: user)
 // FAILS-SAME: ; op 2 'norm' as softmax (required to be int8 by 'name:norm') ended in f32 (default: precision=f32)
 
 // Before there are kernels, what counts is what ops are placed in.
