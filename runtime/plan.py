@@ -22,8 +22,8 @@ from dialects.program import body_of, input_names, main_function, output_names, 
 from dialects.rates import RATES_OF_ISA
 from dialects.weights import WeightStore
 from runtime.emission.loops import emit_loop
-from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
-from runtime.emission.widening import emit_in_float32, touches_halves
+from runtime.emission.site import EMITTERS, CallSite, Memory, quantization_of
+from runtime.emission.widening import emit_widened
 from runtime.executor import Span, Table
 from runtime.kernels.abi import Call
 from runtime.kernels.copy import halo_calls
@@ -172,9 +172,7 @@ def _emit_call(op: CallOp, memory: Memory, isa: Isa) -> list[Call]:
     if emitter is None:
         raise OctetError(f"{op.source_name}: kernel {op.kernel_name} has no implementation")
     site = CallSite(op, memory, isa)
-    if touches_halves(site) and not TAKES_HALVES[op.kernel_name](site):
-        return emit_in_float32(emitter, site)
-    return emitter(site)
+    return emit_widened(emitter, site)
 
 
 def _fill_halo(value: SSAValue, memory: Memory) -> list[Call]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from dialects.errors import OctetError
-from runtime.emission.site import CallSite, always, emits, per_tensor
+from runtime.emission.site import CallSite, always, emits, never, per_tensor
 from runtime.kernels import elementwise, lookup
 from runtime.kernels.abi import Call
 from runtime.kernels.convert import cast_calls
@@ -22,7 +22,16 @@ BINARY = (
 RESCALED = ("add", "sub", "mul")
 
 
-@emits(*UNARY, halves=always)
+def _keeps_halves(site: CallSite) -> bool:
+    return site.op.callee.data in elementwise.HALVES_COMPUTED
+
+
+def _keeps_narrow(site: CallSite) -> bool:
+    """Powers are of any two types; bytes of quantized numbers are no integers."""
+    return site.op.callee.data == "pow" or site.is_quantized
+
+
+@emits(*UNARY, halves=_keeps_halves)
 def emit_unary(site: CallSite) -> list[Call]:
     options = site.options
     return elementwise.unary_calls(
@@ -34,7 +43,7 @@ def emit_unary(site: CallSite) -> list[Call]:
     )
 
 
-@emits("gelu", halves=always)
+@emits("gelu", halves=never)
 def emit_gelu(site: CallSite) -> list[Call]:
     operation = "gelu" if site.options["approximate"] == "none" else "gelu_tanh"
     return elementwise.unary_calls(operation, site.view("x"), site.result())
@@ -48,13 +57,13 @@ def emit_clip(site: CallSite) -> list[Call]:
     )
 
 
-@emits(*BINARY, halves=always)
+@emits(*BINARY, halves=_keeps_halves, narrow=_keeps_narrow)
 def emit_binary(site: CallSite) -> list[Call]:
     lhs, rhs = site.views()
     return elementwise.binary_calls(site.op.callee.data, lhs, rhs, site.result())
 
 
-@emits(*RESCALED, halves=always)
+@emits(*RESCALED, halves=_keeps_halves, narrow=_keeps_narrow)
 def emit_rescaled(site: CallSite) -> list[Call]:
     if not site.is_quantized:
         return emit_binary(site)

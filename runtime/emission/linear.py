@@ -10,7 +10,7 @@ from dialects.elements import bfloat16
 from dialects.errors import OctetError
 from dialects.kernel.ops import layout_of
 from runtime.emission.site import CallSite, always, emits
-from runtime.emission.widening import WideSite
+from runtime.emission.widening import WideSite, is_half
 from runtime.kernels.abi import Call, View
 from runtime.kernels.conv import conv_calls
 from runtime.kernels.conv_transpose import conv_transpose_calls
@@ -88,7 +88,7 @@ def _factors(site: CallSite, x: str, weight: str) -> tuple[list[Call], View, np.
     weights = site.array(weight)
     if site.view(x).dtype != np.float16:
         return [], site.view(x), weights
-    wide = WideSite(site.op, site.memory, site.isa)
+    wide = WideSite(site.op, site.memory, site.isa, is_half)
     site.memory.scratch.reuse()
     return wide.before, wide.view(x), weights.astype(np.float32)
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from runtime.emission.site import CallSite, always, emits, per_tensor
+import numpy as np
+
+from dialects.elements import dtype_of
+from dialects.kernel.ops import buffer_element
+from runtime.emission.site import CallSite, emits, per_tensor
 from runtime.kernels.abi import Call
-from runtime.kernels.reduction import Operation, quantized_mean_calls, reduce_calls
+from runtime.kernels.copy import fill_calls
+from runtime.kernels.reduction import (
+    HALVES_REDUCED,
+    Operation,
+    quantized_mean_calls,
+    reduce_calls,
+)
 from runtime.kernels.selection import arg_calls, topk_calls
 
 REDUCTIONS: dict[str, Operation] = {
@@ -16,11 +26,25 @@ REDUCTIONS: dict[str, Operation] = {
 }
 
 
-@emits(*REDUCTIONS, halves=always)
+def _keeps_halves(site: CallSite) -> bool:
+    return REDUCTIONS[site.op.callee.data] in HALVES_REDUCED
+
+
+def _keeps_narrow(site: CallSite) -> bool:
+    """Bytes of quantized numbers are no integers."""
+    return site.is_quantized
+
+
+@emits(*REDUCTIONS, halves=_keeps_halves, narrow=_keeps_narrow)
 def emit_reduction(site: CallSite) -> list[Call]:
     operation = REDUCTIONS[site.op.callee.data]
     x, y, axes = site.view("x"), site.result(), site.options["axes"]
     x_params, y_params = site.params("x"), site.result_params()
+    dtype = dtype_of(buffer_element(site.op.results[0]))
+    if not x.size and dtype.kind in "iu" and operation in ("max", "min"):
+        # Of nothing it is the far end of the stored type, which a wider one does not know.
+        limits = np.iinfo(dtype)
+        return fill_calls(y, int(limits.min if operation == "max" else limits.max))
     if operation != "mean" or x_params is None or y_params is None:
         return reduce_calls(operation, x, y, axes)
     return quantized_mean_calls(

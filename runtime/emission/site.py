@@ -37,25 +37,38 @@ EMITTERS: dict[str, Emitter] = {}
 TAKES_HALVES: dict[str, Callable[[CallSite], bool]] = {}
 """By callee: whether its emitter has kernels that load and store the 16-bit floats of a call."""
 
+TAKES_NARROW: dict[str, Callable[[CallSite], bool]] = {}
+"""By callee: whether its emitter has kernels for the integers of 8 and 16 bits, and unsigned ones
+of 32, of a call."""
+
+
+def always(_site: CallSite) -> bool:
+    """`halves` or `narrow` of an emitter that takes such elements in every call."""
+    return True
+
+
+def never(_site: CallSite) -> bool:
+    """`halves` or `narrow` of an emitter that takes such elements in no call."""
+    return False
+
 
 def emits(
-    *callees: str, halves: Callable[[CallSite], bool] = lambda _site: False
+    *callees: str,
+    halves: Callable[[CallSite], bool] = never,
+    narrow: Callable[[CallSite], bool] = always,
 ) -> Callable[[Emitter], Emitter]:
-    """Registers the emitter of one or more callees; `halves` says which calls on 16-bit floats
-    it takes as they are. The others reach it widened to float32."""
+    """Registers the emitter of one or more callees; `halves` and `narrow` say which calls on 16-bit
+    floats and on narrow integers it takes as they are. The others reach it widened: to float32, and
+    to int64."""
 
     def register(emitter: Emitter) -> Emitter:
         for callee in callees:
             EMITTERS[callee] = emitter
             TAKES_HALVES[callee] = halves
+            TAKES_NARROW[callee] = narrow
         return emitter
 
     return register
-
-
-def always(_site: CallSite) -> bool:
-    """`halves` of an emitter that takes 16-bit floats in every call."""
-    return True
 
 
 class Scratch:
@@ -110,11 +123,11 @@ class Memory:
             self.constants[digest] = aligned(self._checked(op))
         return self.constants[digest]
 
-    def widened(self, op: ConstantOp) -> np.ndarray:
-        """A constant of 16-bit floats as float32."""
-        key = f"{op.value.digest.data} as float32"
+    def widened(self, op: ConstantOp, dtype: np.dtype) -> np.ndarray:
+        """A constant as elements of a wider type."""
+        key = f"{op.value.digest.data} as {dtype}"
         if key not in self.constants:
-            self.constants[key] = aligned(self._checked(op).astype(np.float32))
+            self.constants[key] = aligned(self._checked(op).astype(dtype))
         return self.constants[key]
 
     def array(self, value: SSAValue) -> np.ndarray | None:

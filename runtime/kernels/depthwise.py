@@ -448,10 +448,11 @@ def every_kernel(isa: Isa) -> list[Kernel]:
     for kind, half in elements:
         multiply = multiply_for(isa, kind)
         for code in _codes(kind, half):
-            if code.clamp == "real":
-                kernels.append(portable_depthwise_kernel(code, half))
             if multiply is not None:
                 kernels += _tiles_of(multiply, code, half)
+            # Weights of 9 bits, which no tile multiplies, are plain loops everywhere.
+            if code.clamp == "real" and (multiply is None or kind == "u8"):
+                kernels.append(portable_depthwise_kernel(code, half))
     return kernels
 
 

@@ -16,6 +16,6 @@ def _names(elements: Iterable[Attribute]) -> tuple[str, ...]:
 
 BYTES = _names(signatures.BYTES)
 INTEGERS = _names(signatures.EVERY_INTEGER)
-NUMBERS = _names(signatures.NUMBERS)
-NUMBERS_AND_BOOLEAN = _names(signatures.NUMBERS_AND_BOOLEAN)
+WIDE_INTEGERS = ("int32", "int64", "uint64")
+"""Integers with kernels of their own where few models compute; programs widen the others."""
 EVERY_ELEMENT = _names(signatures.EVERY_ELEMENT)

@@ -23,7 +23,7 @@ import numpy as np
 from runtime.kernels import scalar_functions
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
 from runtime.kernels.any_element import any_power_calls
-from runtime.kernels.element_types import INTEGERS, NUMBERS, NUMBERS_AND_BOOLEAN
+from runtime.kernels.element_types import INTEGERS, WIDE_INTEGERS
 from runtime.kernels.half import FLOATS, WIDEN, element_access
 from runtime.kernels.intrinsics import f32_argument
 from runtime.kernels.isa import Isa
@@ -214,25 +214,37 @@ def where_calls(condition: View, a: View, b: View, y: View) -> list[Call]:
     return [Call(where_kernel(_BITS[y.dtype.itemsize]), nest_arguments(views))]
 
 
-_ORDERED = ("div", "mod", "min", "max")
+HALVES_COMPUTED = frozenset(
+    {
+        *("relu", "leaky_relu", "hard_swish", "hard_sigmoid", "neg", "abs", "clip"),
+        *("add", "sub", "mul", "div", "min", "max", "prelu"),
+    }
+)
+"""Operations with kernels for 16-bit floats: short ones, which copies would slow down. For the
+others, programs widen them; the long ones are tables or loops where `fuse-loops` has been."""
+
 _COMPARISONS = ("less", "less_equal")
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:
-    """Every element-wise kernel; they are the same for all instruction sets."""
+    """Every element-wise kernel that programs ask for; they are the same for all instruction
+    sets."""
     unary = [
-        *product(scalar_functions.FLOAT_UNARY, FLOATS),
+        *product(scalar_functions.FLOAT_UNARY, ("float32",)),
+        *product((name for name in scalar_functions.FLOAT_UNARY if name in HALVES_COMPUTED), WIDEN),
         *(("clip", x) for x in INTEGERS),
         *product(("neg", "abs", "sign"), _BITS.values()),
         ("not", "bool"),
     ]
-    of_bits = (*FLOATS, *_BITS.values())
+    of_bits, ordered = ("int32", "int64"), ("float32", *WIDE_INTEGERS)
     binary = [
         *((operation, x, x) for operation, x in product(("add", "sub", "mul"), of_bits)),
-        *((operation, x, x) for operation, x in product(_ORDERED, NUMBERS)),
-        *((operation, x, x) for operation, x in product(("pow", "prelu"), FLOATS)),
-        *(("equal", x, "bool") for x in of_bits),
-        *((operation, x, "bool") for operation, x in product(_COMPARISONS, NUMBERS_AND_BOOLEAN)),
+        *((operation, x, x) for operation, x in product(("add", "sub", "mul", "prelu"), FLOATS)),
+        *((operation, x, x) for operation, x in product(("div", "min", "max"), WIDEN)),
+        *((operation, x, x) for operation, x in product(("div", "mod", "min", "max"), ordered)),
+        ("pow", "float32", "float32"),
+        *(("equal", x, "bool") for x in ("float32", *of_bits, _BITS[1])),  # a bool is a byte
+        *((operation, x, "bool") for operation, x in product(_COMPARISONS, (*ordered, "bool"))),
         *((operation, "bool", "bool") for operation in ("and", "or", "xor")),
     ]
     return [

@@ -365,10 +365,11 @@ def every_kernel(isa: Isa) -> list[Kernel]:
     for kind in kinds:
         multiply = multiply_for(isa, kind)
         for code in epilogue_codes(kind):
-            if code.clamp == "real":
-                kernels.append(portable_kernel(code, kind))
             if multiply is not None:
                 kernels += [tile.function for tile in every_tile(multiply, code)]
+            # Weights of 9 bits, which no tile multiplies, are plain loops everywhere.
+            if code.clamp == "real" and (multiply is None or kind == "u8"):
+                kernels.append(portable_kernel(code, kind))
         if isa.includes(AMX):
             kernels += every_amx_kernel(kind, epilogue_codes(kind))
     return list(dict.fromkeys(kernels))

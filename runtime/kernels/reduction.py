@@ -19,14 +19,14 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numba.core import types
 
 from runtime.kernels.abi import Call, Kernel, View, f32_bits
-from runtime.kernels.element_types import INTEGERS
-from runtime.kernels.half import FLOATS, element_access
+from runtime.kernels.element_types import WIDE_INTEGERS
+from runtime.kernels.half import FLOATS, WIDEN, element_access
 from runtime.kernels.intrinsics import f32_argument
 from runtime.kernels.isa import Isa
 from runtime.kernels.lanes import (
@@ -326,6 +326,9 @@ def quantized_mean_calls(
     return [Call(quantized_mean_kernel(), words + parameters)]
 
 
+HALVES_REDUCED: tuple[Operation, ...] = ("sum", "mean", "max")
+"""Reductions with kernels for 16-bit floats; for the others programs widen them."""
+
 _UNSIGNED = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
@@ -338,19 +341,24 @@ def _reduced_as(operation: Operation, dtype: np.dtype) -> str:
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:
-    """Every reduction; they are the same for all instruction sets."""
-    extremes: tuple[Operation, ...] = ("max", "min")
-    totals: tuple[Operation, ...] = ("sum", "mean", "prod")
+    """Every reduction that programs ask for; they are the same for all instruction sets."""
+    floats = [
+        *product(_COMBINE, ("float32",)),
+        *((operation, half) for operation in HALVES_REDUCED for half in WIDEN),
+    ]
+    integers = [
+        *product(("max", "min", "mean"), WIDE_INTEGERS),
+        *product(("sum", "prod"), ("uint32", "uint64")),
+    ]
     return [
         *(
-            make(*member)
+            make(cast(Operation, operation), dtype)
             for make in (reduce_rows_kernel, reduce_columns_kernel)
-            for member in product((*extremes, *totals), FLOATS)
+            for operation, dtype in floats
         ),
-        *(reduce_integers_kernel(*member) for member in product((*extremes, "mean"), INTEGERS)),
         *(
-            reduce_integers_kernel(*member)
-            for member in product(("sum", "prod"), _UNSIGNED.values())
+            reduce_integers_kernel(cast(Operation, operation), dtype)
+            for operation, dtype in integers
         ),
         quantized_mean_kernel(),
     ]
