@@ -51,7 +51,7 @@ def test_precision_and_reason_differ(artifacts: Path) -> None:
     assert head.b is not None
     assert (head.a.precision, head.b.precision) == ("int8", "f32")
     assert {"precision", "reason"} <= set(head.fields)
-    assert head.b.why == "exclude name:head: user"
+    assert head.b.why == "name:head=f32 (--exclude): user"
     changed = {name for one in comparison.differences for name in one.names}
     assert "stem" not in changed
 

@@ -39,7 +39,8 @@ def test_failing_says_what_ended_where_and_why(
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert "1 op(s) did not end at the precision required: op 4 'head' as matmul" in message
-    assert "(required to be int8 by 'name:head') ended in f32 (exclude name:head: user)" in message
+    who = "name:head=f32 (--nodes-to-exclude): user"
+    assert f"(required to be int8 by 'name:head') ended in f32 ({who})" in message
 
 
 def test_a_name_that_was_fused_is_followed(model: Path, data: Path) -> None:

@@ -50,7 +50,7 @@ def test_an_op_excluded_by_its_index_is_the_one_that_changes(model: Path) -> Non
         changed = compiler.explanation(model, given, exclude=selector).ops[row.index]
         assert changed.names == row.names
         assert (changed.precision, changed.placed_by) == ("f32", "rule")
-        assert changed.decider == f"exclude {selector}"
+        assert changed.decider == f"{selector}=f32 (--exclude)"
 
 
 @given(st.lists(st.sampled_from(OPS), min_size=1, max_size=12))
