@@ -1,14 +1,14 @@
 """Predicted against measured time per op: how well the cost model orders and sums.
 
-    python benchmarks/cost_model.py                        ResNet-50 and MobileNetV2, three precisions
+    python benchmarks/cost_model.py                        ResNet-50 and MobileNetV2
     python benchmarks/cost_model.py --models minilm_l6 --precisions int8 f32
     python benchmarks/cost_model.py --target OUT.toml      with rates that `compile
                                                            --calibrate-target OUT.toml` measured
     python benchmarks/cost_model.py --ops 12               also the ops that are furthest off
 
-One thread, batch 1. An op's time is the least of its medians in several profiles. Columns: Spearman's
-rank correlation over all ops, predicted through measured time of the whole program, and the median
-over ops of |predicted / measured - 1|. Programs are kept in build/bench.
+One thread, batch 1. An op's time is the least of its medians in several profiles. Columns:
+Spearman's rank correlation over all ops, predicted through measured time of the whole program, and
+the median over ops of |predicted / measured - 1|. Programs are kept in build/bench.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def main() -> int:
     args = parser.parse_args()
     folder = ROOT / "build" / "bench"
     console = Console(width=None if sys.stdout.isatty() else 120)
-    table = Table("model", "precision", "ops", "rank correlation", "model ms", "ms", "ratio", "median")
+    table = Table(
+        "model", "precision", "ops", "rank correlation", "model ms", "ms", "ratio", "median"
+    )
     for name in args.models:
         for precision in args.precisions:
             err.print(f"{name} {precision}")

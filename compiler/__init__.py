@@ -40,6 +40,7 @@ def compile(
     shapes: Mapping[str, Sequence[int]] | None = None,
     constants: Mapping[str, np.ndarray] | None = None,
     require: Mapping[str, str | Sequence[str]] | None = None,
+    strategy: str | None = None,
     **options: Any,
 ) -> Program:
     """Compiles an ONNX model, or `.mlir` text at any stage, to a program.
@@ -55,6 +56,9 @@ def compile(
     - shapes: sizes of symbolic input dimensions, as whole shapes by input name.
     - constants: inputs that become constants of the program.
     - require: selectors by precision (`{"int8": "type:conv"}`): ops that have to end at it.
+    - strategy: how precisions are chosen: `rules`, `all` (the default) or `auto`. The options of
+      `auto` are the command's flags: `max_drop`, `min_sqnr` or `min_agreement`,
+      `evaluation_data`, `seed`, `strategy_state`, ... A budget that cannot be met is a warning.
     - options: `recipe="r.toml"`, `place=["type:conv=int8"]`, `calibration_method`, `per_channel`,
       `nodes_to_exclude`, ...: the flags of the `compile` command with underscores.
       `pass_options={"calibrate.bins": 512}` reaches the rest.
@@ -64,7 +68,7 @@ def compile(
     requirements that are not met.
     """
     return _compilation(
-        path, calibration_data, require, options,
+        path, calibration_data, require, {"strategy": strategy, **options},
         pass_pipeline=pass_pipeline, target=target, shapes=shapes or {}, constants=constants or {},
     ).program()  # fmt: skip
 
@@ -111,17 +115,21 @@ def _compilation(
     """A compilation that has run."""
     from compiler.driver import Compilation, CompileRequest
     from compiler.options import with_requirements
+    from compiler.strategy.apply import apply_strategy, warn_if_missed
+    from compiler.strategy.request import split_options
 
-    chosen = {name: value for name, value in options.items() if value is not None}
-    compilation = Compilation(
-        CompileRequest(
-            model=Path(path),
-            calibration_data=calibration_data,
-            options=with_requirements(chosen, require or {}),
-            **given,
-        )
+    strategy, rest = split_options(options)
+    chosen = {name: value for name, value in rest.items() if value is not None}
+    request = CompileRequest(
+        model=Path(path),
+        calibration_data=calibration_data,
+        options=with_requirements(chosen, require or {}),
+        **given,
     )
+    applied = apply_strategy(request, strategy, show=False)
+    compilation = Compilation(applied.request)
     compilation.run()
+    warn_if_missed(applied)
     return compilation
 
 

@@ -62,6 +62,7 @@ from dialects.context import OctetContext, make_context
 from dialects.errors import OctetError
 from dialects.program import HISTORY, RECIPE, STAGE
 from passes.base import OctetPass
+from passes.placement.rules import Rule
 
 if TYPE_CHECKING:
     from runtime.program import Program
@@ -81,6 +82,7 @@ class CompileRequest:
     - constants: ONNX inputs that become constants, by name.
     - options: compile options: settings of passes (`compiler.options`), and the recipe, as files
       (`compiler.recipes.sources`) and as rules (`compiler.recipes.flags`).
+    - rules: rules of the recipe that come after all those of `options`.
     - emit: called with a stage's name after each stage.
     """
 
@@ -92,6 +94,7 @@ class CompileRequest:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     constants: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rules: tuple[Rule, ...] = ()
 
 
 class Compilation:
@@ -123,7 +126,7 @@ class Compilation:
     def run(self) -> None:
         """Imports the model and runs the stages. Raises OctetError for what the user can mend."""
         stage_index(self.request.stop_after, "--stop-after")
-        self.asked = effective_recipe(self.request.options, self.request.model)
+        self.asked = self._asked_for()
         try:
             self.timing.stage = FIRST
             with self.timing.step("read the model"):
@@ -137,10 +140,14 @@ class Compilation:
         finally:
             self.manager.finish()
 
+    def _asked_for(self) -> Recipe:
+        options = effective_recipe(self.request.options, self.request.model)
+        return options.then(Recipe(rules=self.request.rules))
+
     def effective_recipe(self) -> Recipe:
         """What was asked for when the program was begun, and now. Runs nothing that has not run."""
         if not hasattr(self, "module"):
-            self.asked = effective_recipe(self.request.options, self.request.model)
+            self.asked = self._asked_for()
             self.module = self._read()
             self._record_recipe()
         return self._recorded_recipe()
@@ -228,6 +235,10 @@ class Compilation:
             with self.timing.step("verify"):
                 self._verify(self.module, f"stage {stage.name}")
             self._end_stage(stage.name, pipeline, plan)
+
+    def remaining(self) -> dict[str, str]:
+        """Canonical pipelines of the stages still to come, with the options asked for."""
+        return self._plan(STAGES[stage_index(self.stage) + 1 :])
 
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 
+from dialects.errors import OctetError
 from dialects.nn.base import NnOp
 from passes.placement.selectors import quoted, select, selectable_ops
 
@@ -19,16 +20,26 @@ def add_select_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--select",
         metavar="SELECTOR",
-        help="print the ops a selector picks, a line each: index, type, names; nothing is compiled",
+        action="append",
+        help="print the ops a selector picks, a line each: index, type, names, and end; "
+        "may be given several times",
     )
 
 
-def selection_text(module: ModuleOp, selector: str) -> str:
-    """A line per op that `selector` picks: its index, its type and its names, as selectors write
-    them. Raises SelectorError where nothing is picked."""
+def selection_text(module: ModuleOp, selectors: Sequence[str]) -> str:
+    """A line per op that is picked: its index, its type and its names, as selectors write them.
+
+    Of several selectors each stands above its list. Raises OctetError where nothing is picked.
+    """
     ops = selectable_ops(module)
+    if not ops:
+        raise OctetError("--select: the program has no nn ops (any more); select at an early stage")
     index = {op: position for position, op in enumerate(ops)}
-    return _lines([(index[op], op) for op in select(selector, ops)])
+    text = ""
+    for selector in selectors:
+        head = f"{selector}\n" if len(selectors) > 1 else ""
+        text += head + _lines([(index[op], op) for op in select(selector, ops)])
+    return text
 
 
 def _lines(rows: Sequence[tuple[int, NnOp]]) -> str:

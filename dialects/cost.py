@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdsl.dialects import arith
 from xdsl.dialects import math as reals
@@ -71,7 +71,7 @@ _INSTRUCTIONS: Mapping[str, int] = {
     "softmax": _EXP + _DIVIDE + 4,
     "log_softmax": _EXP + _LOG,
     "layer_norm": 12,
-    "instance_norm": 10,
+    "instance_norm": 80,  # channels of interleaved pixels are strided rows
     "lrn": 2 * _LOG,
 }
 """Instructions per element of ops that are no products: what their loops' bodies
@@ -96,9 +96,9 @@ class Work:
     """What an op asks of a core."""
 
     precision: str
-    counts: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float]
     """By kind: the fields of `Rates` that are rates of work."""
-    bytes: float = 0.0
+    bytes: float
     """Of operands read and results written, each touched once."""
 
 
@@ -147,18 +147,8 @@ def _counts(op: NnOp, precision: str, lanes: float) -> dict[str, float]:
     match op:
         case ConvOp() if op.is_depthwise:
             return _depthwise(op, precision, lanes)
-        case ConvOp():
-            groups = op.groups.value.data
-            out, depth, *kernel = shape_of(op.weight)
-            rows = results // out
-            return _product(
-                op, groups, rows, out // groups, kernel[0], depth * math.prod(kernel[1:]),
-                precision, lanes,
-            )  # fmt: skip
-        case MatmulOp():
-            depth = shape_of(op.a)[-1]
-            columns = (shape_of(op.b) or (1,))[-1] if len(shape_of(op.b)) > 1 else 1
-            return _product(op, 1, results // columns, columns, 1, depth, precision, lanes)
+        case ConvOp() | MatmulOp():
+            return _product(op, precision, lanes)
         case AttentionOp():
             batch, queries, _ = shape_of(op.q)
             scores = batch * op.heads.value.data * queries * shape_of(op.k)[1]
@@ -183,27 +173,30 @@ def _counts(op: NnOp, precision: str, lanes: float) -> dict[str, float]:
     return {"instructions": instructions * max(results, elements_of(op.operands[0]))}
 
 
-def _product(
-    op: ConvOp | MatmulOp,
-    groups: int,
-    rows: int,
-    columns: int,
-    segments: int,
-    depth: int,
-    precision: str,
-    lanes: float,
-) -> dict[str, float]:
+def _product(op: ConvOp | MatmulOp, precision: str, lanes: float) -> dict[str, float]:
     """A product [rows, segments * depth] x [segments * depth, columns] per group, as tiles compute
-    it: whole registers of columns, steps of four bytes of each segment."""
+    it: whole registers of columns, whole steps of four bytes of each segment."""
+    groups, rows, columns, segments, depth = _problem(op)
     step = 4 // ELEMENT_BYTES[precision]
-    wide = groups * _up(columns, lanes)
-    counts = {
-        "products": rows * wide * segments * _up(depth, step),
-        "results": rows * wide,
-    }
+    sums = groups * rows * _up(columns, lanes)
+    counts = {"products": sums * segments * _up(depth, step), "results": sums}
     if op.residual is not None:
-        counts["residuals"] = rows * wide
+        counts["residuals"] = sums
     return counts
+
+
+def _problem(op: ConvOp | MatmulOp) -> tuple[int, int, int, int, int]:
+    """(groups, rows, columns, segments, depth): segments are runs of adjacent activations."""
+    results = elements_of(op.result)
+    if isinstance(op, MatmulOp):
+        columns = shape_of(op.b)[-1] if len(shape_of(op.b)) > 1 else 1
+        return 1, results // max(1, columns), columns, 1, shape_of(op.a)[-1]
+    groups = op.groups.value.data
+    channels, depth, *kernel = shape_of(op.weight)
+    # Pixels of a line are adjacent, unless the window has gaps.
+    run = kernel[-1] if op.dilations.get_values()[-1] == 1 else 1
+    segments = math.prod(kernel) // run
+    return groups, results // max(1, channels), channels // groups, segments, depth * run
 
 
 def _depthwise(op: ConvOp, precision: str, lanes: float) -> dict[str, float]:

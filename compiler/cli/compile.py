@@ -50,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
+    from compiler.strategy.arguments import add_strategy_arguments
     from compiler.version import __version__
 
     parser = argparse.ArgumentParser(
@@ -87,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     add_recipe_arguments(parser)
     _add_pass_arguments(parser)
+    add_strategy_arguments(parser)
     add_select_argument(parser)
     add_explain_arguments(parser)
     add_report_arguments(parser)
@@ -151,8 +153,8 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: list[str]) -> None:
-    """Runs the tool; exceptions are the caller's."""
+def run(arguments: list[str]) -> int:
+    """Runs the tool and returns its exit code; exceptions are the caller's."""
     from compiler.cli.calibrate_target import run_calibration_command
     from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
@@ -160,22 +162,22 @@ def run(arguments: list[str]) -> None:
 
     if arguments[:1] == [DIFF]:
         run_diff(arguments[1:])
-        return
+        return 0
     parser = make_parser()
     args = parser.parse_args(with_bare_values(arguments))
     if args.list_targets:
         from compiler.targets import target_names
 
         print("\n".join(target_names()))
-        return
+        return 0
     if run_cache_command(args) or run_calibration_command(args):
-        return
+        return 0
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
     if args.select is not None:
         _select(args)
-        return
-    _compile(args)
+        return 0
+    return _compile(args)
 
 
 def _select(args: argparse.Namespace) -> None:
@@ -200,15 +202,17 @@ def _select(args: argparse.Namespace) -> None:
     sys.stdout.write(selection_text(compilation.module, args.select))
 
 
-def _compile(args: argparse.Namespace) -> None:
+def _compile(args: argparse.Namespace) -> int:
     from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
     from compiler.instrumentation.timing import Timing
+    from compiler.strategy.apply import apply_strategy, end_search
+    from compiler.strategy.arguments import strategy_from
 
     output, emitted = _output_of(args), _emitted_stages(args)
     timing = Timing()
-    compilation = Compilation(
+    applied = apply_strategy(
         CompileRequest(
             model=Path(args.model),
             calibration_data=args.calibration_data,
@@ -218,13 +222,18 @@ def _compile(args: argparse.Namespace) -> None:
             shapes=dict(map(_shape, args.shape)),
             options=_pass_options(args),
         ),
+        strategy_from(args, output),
+        show=True,
+    )
+    compilation = Compilation(
+        applied.request,
         instruments=instruments_of(args, timing),
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
     if args.print_recipe and output is None and not (args.explain or args.report):
         sys.stdout.write(compilation.effective_recipe().text())
-        return
+        return end_search(applied)
     recorder = recorder_of(args, compilation)
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
@@ -243,6 +252,7 @@ def _compile(args: argparse.Namespace) -> None:
     if args.print_recipe:
         stream = sys.stderr if output == "-" else sys.stdout
         stream.write(compilation.effective_recipe().text())
+    return end_search(applied)
 
 
 def _output_of(args: argparse.Namespace) -> str | None:
@@ -383,6 +393,10 @@ def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
     from rich.console import Console
 
     explanation = compilation.explanation()
+    if not explanation.ops:
+        print(
+            f"compile: note: nothing is placed yet at stage '{compilation.stage}'", file=sys.stderr
+        )
     stream = sys.stderr if to_stderr else sys.stdout
     if form == "json":
         print(explanation.as_json(), file=stream)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
@@ -24,6 +25,7 @@ from dialects.program import body_of, main_function, placeable_ops
 
 SCHEMA = "octet-placement-diff"
 VERSION = 1
+SCHEMA_FILE = Path(__file__).with_name("difference.schema.json")
 
 Types = Mapping[str, str]
 """The element type of each operand and result of an op, by name."""

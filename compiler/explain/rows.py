@@ -172,6 +172,9 @@ def _new_decision(row: Placement, main: Operation, final: str | None) -> Decisio
         return found
     if row.moves:
         return _passes_through(final)
+    others = [index for index in indices_of(main) if index != row.index]
+    if others:  # a clamp, say, that quantizing the op before it does anyway
+        return Decision("fallback", "fusion", f"part of #{others[0]}, which computes in {final}")
     return Decision("fallback", "lowering", f"placed in {row.precision}, computed in {final}")
 
 

@@ -35,12 +35,12 @@ def measure_rates(isa: Isa, progress: Progress = lambda _: None) -> Rates:
     rates = dataclasses.replace(class_rates, lanes=lanes, call_ns=call, capacity=_capacity(isa))
     progress("loops")
     loops = [measure(probe, "f32", isa, lanes) for probe in LOOPS]
-    rates = dataclasses.replace(rates, instructions=_solve(loops, rates)["instructions"])
+    rates = dataclasses.replace(rates, instructions=solve(loops, rates)["instructions"])
     tables = {name: dict(getattr(rates, name)) for name in TABLES}
     for precision in PRECISIONS:
         progress(precision)
-        solved = _solve([measure(probe, precision, isa, lanes) for probe in LAYERS], rates)
-        solved |= _solve([_conversion(precision, isa, lanes)], rates)
+        solved = solve([measure(probe, precision, isa, lanes) for probe in LAYERS], rates)
+        solved |= solve([_conversion(precision, isa, lanes)], rates)
         for kind in solved.keys() & tables.keys():
             tables[kind][precision] = solved[kind]
     progress("bandwidth")
@@ -78,7 +78,7 @@ def _conversion(precision: str, isa: Isa, lanes: float) -> tuple[Work, float]:
     return measure(conversion_probe(kernel), precision, isa, lanes)
 
 
-def _solve(measured: list[tuple[Work, float]], rates: Rates) -> dict[str, float]:
+def solve(measured: list[tuple[Work, float]], rates: Rates) -> dict[str, float]:
     """Rates by kind such that counts / rates add up to the times: least squares of relative
     errors. A kind whose time is not positive is left out."""
     kinds = list(dict.fromkeys(kind for work, _ in measured for kind in work.counts))

@@ -66,10 +66,12 @@ def between_convs(kind: str, sizes: Shape, out: Shape, middle: list[str]) -> Pro
     return Probe(kind, _program(small, lines, "y", last), small)
 
 
-def _conv_probe(kind: str, size: int, inner: int, outer: int, **options: int) -> Probe:
-    stride = options.get("stride", 1)
+def _conv_probe(
+    kind: str, size: int, inner: int, outer: int, kernel: int = 1, stride: int = 1, groups: int = 1
+) -> Probe:
     sizes, out = (1, inner, size, size), (1, outer, size // stride, size // stride)
-    return between_convs(kind, sizes, out, _conv("m", "a", sizes, out, layer=LAYER, **options))
+    middle = _conv("m", "a", sizes, out, kernel, stride, groups, layer=LAYER)
+    return between_convs(kind, sizes, out, middle)
 
 
 def _residual_probe(size: int, inner: int, outer: int) -> Probe:

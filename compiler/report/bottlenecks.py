@@ -20,6 +20,8 @@ from dialects.origin import indices_of
 from runtime.work import call_bytes
 
 FLOAT = Precision.F32.value
+ORDER = (Precision.INT8.value, Precision.BF16.value, Precision.F16.value, FLOAT, None)
+"""From the fastest; None is for ops on indices and booleans."""
 BETWEEN = "between ops"
 DOMINANT = 0.8
 
@@ -52,8 +54,7 @@ class Weights:
 def weights_of(rows: Sequence[Placement], times: Times | None) -> Weights:
     """Measured times, else modelled ones, else multiply-accumulates."""
     if times is not None:
-        between = sum(times.kernels.values()) - sum(times.ops.values())
-        return Weights("measured", times.ops, between)
+        return Weights("measured", times.ops, times.between)
     modelled = {row.index: row.modelled_ns.get(row.precision or FLOAT) for row in rows}
     if any(modelled.values()):
         return Weights("modelled", {i: (ns or 0.0) / 1000 for i, ns in modelled.items()})
@@ -81,7 +82,7 @@ def bottlenecks_of(
 
 def _shares(rows: Sequence[Placement], weights: Weights) -> Iterator[Share]:
     """A share per precision that occurs, computing ops and moving ones; then what is between."""
-    for precision in [*(p.value for p in Precision), None]:
+    for precision in ORDER:
         members = [row for row in rows if row.precision == precision]
         if not members:
             continue

@@ -68,6 +68,7 @@ class Op:
     - `ir`: the op as it was placed; `final_ir`: the kernels that compute it.
     - `sqnr_db`: of its first result.
     - `measured_us`: of its kernels; those of several ops are counted with the op `timed_with`.
+    - `peak_share`: how near its slowest kernel comes to what a core can do.
     """
 
     index: int
@@ -94,6 +95,7 @@ class Op:
     gain_us: float | None
     measured_us: float | None
     measured_share: float | None
+    peak_share: float | None
     timed_with: int | None
 
 

@@ -26,9 +26,13 @@ from compiler.version import __version__
 from dialects.context import Feed
 from dialects.errors import OctetError
 from dialects.origin import computed_by
-from dialects.program import body_of, main_function
+from dialects.program import body_of, main_function, output_names, return_of
+from dialects.weights import WeightStore
 from passes.calibrate.observers import Histogram
 from runtime.artifact import weight_digests
+from runtime.kernels.isa import host_isas
+from runtime.planning.memory import verify_plan
+from runtime.program import TensorSpec
 
 SAMPLES = 8
 """Calibration samples that errors are measured on, unless asked for otherwise."""
@@ -36,7 +40,7 @@ SAMPLES = 8
 
 @dataclass
 class _Notes:
-    """Why something is missing, by its name in `Report.notes`."""
+    """What becomes `Report.notes`."""
 
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -124,8 +128,6 @@ def _accuracy(recorder: Recorder, placed: Placed, samples: int, notes: _Notes) -
 
 def _times(compilation: Compilation, rows: Sequence[Placement], notes: _Notes) -> Times | None:
     """Measured if the program got to the last stage and this machine has its kernels."""
-    from runtime.kernels.isa import host_isas
-
     target = compilation.ctx.target
     assert target is not None
     if compilation.stage != LAST:
@@ -138,37 +140,20 @@ def _times(compilation: Compilation, rows: Sequence[Placement], notes: _Notes) -
         )
         return None
     program = compilation.program()
-    shapes = {spec.name: spec for spec in program.inputs}
-    feeds = _first_sample(compilation, shapes) or _zeros(shapes)
+    feeds = _first_sample(compilation, program.inputs)
+    if feeds is None:
+        feeds = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.inputs}
     return measure_times(program, feeds, [row.macs for row in rows])
 
 
-def _first_sample(compilation: Compilation, specs: Mapping[str, object]) -> Feed | None:
-    """The first calibration sample, if it has the sizes that the program was compiled for."""
-    from runtime.program import TensorSpec
-
+def _first_sample(compilation: Compilation, specs: Sequence[TensorSpec]) -> Feed | None:
+    """The first of the calibration data, if it has the sizes that the program was compiled for."""
     source = compilation.ctx.calibration_data
     if source is None:
         return None
-    batch: Feed = next(iter(source()), {})
-    feed: dict[str, np.ndarray] = {}
-    for name, spec in specs.items():
-        assert isinstance(spec, TensorSpec)
-        array = batch[name][: spec.shape[0]] if spec.shape else batch[name]
-        if array.shape != spec.shape:
-            return None
-        feed[name] = array
-    return feed
-
-
-def _zeros(specs: Mapping[str, object]) -> dict[str, np.ndarray]:
-    from runtime.program import TensorSpec
-
-    return {
-        name: np.zeros(spec.shape, spec.dtype)
-        for name, spec in specs.items()
-        if isinstance(spec, TensorSpec)
-    }
+    batch = next(iter(source()))
+    feed = {spec.name: batch[spec.name][: spec.shape[0] if spec.shape else None] for spec in specs}
+    return feed if all(feed[spec.name].shape == spec.shape for spec in specs) else None
 
 
 # --- what the IR says -----------------------------------------------------------------------
@@ -218,6 +203,7 @@ def _ops(
             gain_us=None if row.gain_ns is None else row.gain_ns / 1000,
             measured_us=measured.get(row.index),
             measured_share=share_of(measured.get(row.index), total),
+            peak_share=None if times is None else times.peak_shares.get(row.index),
             timed_with=None if times is None else times.shared.get(row.index),
         )
 
@@ -249,7 +235,7 @@ def _summary(
         macs=sum(row.macs for row in rows),
         weight_bytes=_weight_bytes(module, ctx.weights),
         float_weight_bytes=_weight_bytes(placed.module, ctx.weights),
-        activation_bytes=compilation.program().arena_size if final else None,
+        activation_bytes=verify_plan(module) if final else None,
         calibration_batches=ctx.statistics["calibrate", "batches"],
         sqnr_samples=accuracy.samples,
         output_sqnr_db=accuracy.outputs,
@@ -258,8 +244,6 @@ def _summary(
 
 
 def _outputs(placed: Placed) -> tuple[str, ...]:
-    from dialects.program import output_names, return_of
-
     function = main_function(placed.module)
     return tuple(
         f"{name}: {type_text(value)}"
@@ -267,8 +251,5 @@ def _outputs(placed: Placed) -> tuple[str, ...]:
     )
 
 
-def _weight_bytes(module: ModuleOp, weights: object) -> int:
-    from dialects.weights import WeightStore
-
-    assert isinstance(weights, WeightStore)
+def _weight_bytes(module: ModuleOp, weights: WeightStore) -> int:
     return sum(weights[digest].nbytes for digest in weight_digests(module))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from compiler.explain import Placement
+from compiler.explain.borders import varying_operands
 from compiler.report.document import Edge, Graph, Node
 from compiler.report.layout import Box, draw
+from dialects.kernel.precision import format_of
 from dialects.nn.base import NnOp
 from dialects.nn.constant import ConstantOp
 from dialects.program import (
@@ -94,6 +96,12 @@ def graph_of(placed: Placed, rows: Sequence[Placement]) -> Graph:
             if value in node_of
         ]
     )
+    converting = {
+        (node_of[value], count + index)
+        for index, op in enumerate(placed.ops)
+        for value in map(unconverted, varying_operands(op))
+        if value in node_of
+    } | {edge for edge in edges if edge[1] >= first_output}
     drawing = draw(len(kinds), list(edges), BOX)
     formats = [_format(kind, ref, rows, placed) for kind, ref, _ in kinds]
     return Graph(
@@ -110,7 +118,9 @@ def graph_of(placed: Placed, rows: Sequence[Placement]) -> Graph:
                 source,
                 target,
                 tuple((round(x, 1), round(y, 1)) for x, y in path),
-                _conversion(formats[source], formats[target]),
+                _conversion(formats[source], formats[target])
+                if (source, target) in converting
+                else None,
             )
             for (source, target), path in zip(edges, drawing.paths, strict=True)
         ),
@@ -123,9 +133,7 @@ def _format(kind: str, ref: int, rows: Sequence[Placement], placed: Placed) -> s
         return rows[ref].precision
     if ref < 0:
         return None
-    from dialects.kernel.precision import format_of
-
-    found = format_of(cast(SSAValue, placed.values[ref]))
+    found = format_of(placed.values[ref])
     return None if found is None else found.value
 
 

@@ -49,7 +49,7 @@ class Drawing:
 
 
 @dataclass
-class _Vertex:
+class Vertex:
     """A node of the graph, or a waypoint of the edges from `node`."""
 
     node: int
@@ -72,7 +72,7 @@ def draw(count: int, edges: Sequence[tuple[int, int]], box: Box) -> Drawing:
     left = min((v.x for v in vertices), default=0.0) - box.width / 2
     right = max((v.x for v in vertices), default=0.0) + box.width / 2
 
-    def centre(vertex: _Vertex) -> Point:
+    def centre(vertex: Vertex) -> Point:
         return vertex.x - left, vertex.layer * box.step + box.height / 2
 
     return Drawing(
@@ -103,9 +103,9 @@ def layers_of(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 def _with_waypoints(
     layers: Sequence[int], edges: Sequence[tuple[int, int]]
-) -> tuple[list[_Vertex], dict[tuple[int, int], list[int]]]:
+) -> tuple[list[Vertex], dict[tuple[int, int], list[int]]]:
     """Nodes, then waypoints; and the vertices of each edge."""
-    vertices = [_Vertex(node, layer, False) for node, layer in enumerate(layers)]
+    vertices = [Vertex(node, layer, False) for node, layer in enumerate(layers)]
     waypoints: dict[tuple[int, int], int] = {}
     routes: dict[tuple[int, int], list[int]] = {}
     linked: set[tuple[int, int]] = set()
@@ -114,7 +114,7 @@ def _with_waypoints(
         for layer in range(layers[source] + 1, layers[target]):
             if (source, layer) not in waypoints:
                 waypoints[source, layer] = len(vertices)
-                vertices.append(_Vertex(source, layer, True))
+                vertices.append(Vertex(source, layer, True))
             route.append(waypoints[source, layer])
         route.append(target)
         routes[source, target] = route
@@ -126,7 +126,7 @@ def _with_waypoints(
     return vertices, routes
 
 
-def _ordered(vertices: Sequence[_Vertex]) -> list[list[int]]:
+def _ordered(vertices: Sequence[Vertex]) -> list[list[int]]:
     """The vertices of each layer from left to right."""
     rows: list[list[int]] = [[] for _ in range(max((v.layer for v in vertices), default=-1) + 1)]
     for index, vertex in enumerate(vertices):
@@ -143,7 +143,7 @@ def _ordered(vertices: Sequence[_Vertex]) -> list[list[int]]:
 
 
 def _sort_by_neighbours(
-    vertices: Sequence[_Vertex], rows: list[list[int]], *, upwards: bool
+    vertices: Sequence[Vertex], rows: list[list[int]], *, upwards: bool
 ) -> None:
     order = range(len(rows) - 2, -1, -1) if upwards else range(1, len(rows))
     position = {vertex: place for row in rows for place, vertex in enumerate(row)}
@@ -157,7 +157,7 @@ def _sort_by_neighbours(
         position.update((vertex, place) for place, vertex in enumerate(rows[layer]))
 
 
-def crossings(vertices: Sequence[_Vertex], rows: Sequence[Sequence[int]]) -> int:
+def crossings(vertices: Sequence[Vertex], rows: Sequence[Sequence[int]]) -> int:
     """How many pairs of edges between neighbouring layers cross."""
     total = 0
     for upper, lower in pairwise(rows):
@@ -171,7 +171,7 @@ def crossings(vertices: Sequence[_Vertex], rows: Sequence[Sequence[int]]) -> int
     return total
 
 
-def _place(vertices: Sequence[_Vertex], rows: Sequence[Sequence[int]], box: Box) -> None:
+def _place(vertices: Sequence[Vertex], rows: Sequence[Sequence[int]], box: Box) -> None:
     """Gives every vertex its x: near its neighbours, none over another."""
     offsets = [_offsets([vertices[index] for index in row], box) for row in rows]
     for row, offset in zip(rows, offsets, strict=True):
@@ -190,7 +190,7 @@ def _place(vertices: Sequence[_Vertex], rows: Sequence[Sequence[int]], box: Box)
                 vertices[index].x = x + start
 
 
-def _offsets(row: Sequence[_Vertex], box: Box) -> list[float]:
+def _offsets(row: Sequence[Vertex], box: Box) -> list[float]:
     """The least distance of each vertex of a layer from the first."""
     offsets = [0.0] if row else []
     for left, right in pairwise(row):
@@ -199,7 +199,7 @@ def _offsets(row: Sequence[_Vertex], box: Box) -> list[float]:
     return offsets
 
 
-def _mean_of_neighbours(vertices: Sequence[_Vertex], index: int) -> tuple[float, float]:
+def _mean_of_neighbours(vertices: Sequence[Vertex], index: int) -> tuple[float, float]:
     """The weighted mean of the neighbours' x, and the sum of the weights."""
     vertex = vertices[index]
     total = weights = 0.0

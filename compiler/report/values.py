@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, SSAValue
 
 from compiler.report.document import Decibels, Histogram, Stored, Value
 from compiler.report.graph import Placed
 from dialects.elements import is_quantized
 from dialects.nn.base import element_of_value, shape_of
-from dialects.origin import computed_by
+from dialects.origin import computed_by, indices_of
 from dialects.program import body_of, main_function, range_of
 from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from passes.calibrate.observers import Histogram as Observed
@@ -49,9 +49,14 @@ def values_of(
 
 
 def type_text(value: SSAValue) -> str:
-    """`1x3x224x224 f32`."""
-    sizes = "x".join(map(str, shape_of(value)))
-    return f"{sizes} {element_of_value(value)}".strip()
+    """`1x3x224x224 f32`; of quantized values the type they are stored in."""
+    element, sizes = element_of_value(value), "x".join(map(str, shape_of(value)))
+    return f"{sizes} {_storage_text(element) if is_quantized(element) else element}".strip()
+
+
+def _storage_text(element: Attribute) -> str:
+    """`u8`, `i8` or `i32`, as in the text of quantized types."""
+    return str(cast(UniformQuantizedType, element).storage).replace("ui", "u")
 
 
 def quantized_values(placed: Placed, quantized: ModuleOp) -> dict[int, SSAValue]:
@@ -68,35 +73,38 @@ def quantized_values(placed: Placed, quantized: ModuleOp) -> dict[int, SSAValue]
         found[index] = only.result if isinstance(only, QuantizeCastOp) else argument
     for index, ops in computed_by(block.ops).items():
         op, results = ops[-1], placed.ops[index].results
-        if index == max(_indices(op)) and len(op.results) == len(results):
+        if index == max(indices_of(op)) and len(op.results) == len(results):
             found.update(zip((placed.ids[r] for r in results), op.results, strict=True))
     return found
 
 
-def _indices(op: object) -> tuple[int, ...]:
-    from xdsl.ir import Operation
-
-    from dialects.origin import indices_of
-
-    return indices_of(cast(Operation, op))
-
-
 def _stored(value: SSAValue | None, histogram: Observed | None) -> Stored | None:
-    if value is None or not is_quantized(element_of_value(value)):
+    element = None if value is None else _quantized_element(value)
+    if element is None:
         return None
-    element = cast(UniformQuantizedType, cast(TensorType, value.type).element_type)
     scales, zero_points = element.scales.get_values(), element.zero_points.get_values()
     lowest, highest = element.limits
     scale, zero_point = float(np.max(scales)), int(zero_points[0])
     low, high = (lowest - zero_point) * scale, (highest - zero_point) * scale
     return Stored(
-        type=str(element.storage),
+        type=_storage_text(element),
         low=low,
         high=high,
         scale=scale,
         zero_point=zero_point,
         clipped=None if histogram is None else _clipped(histogram, low, high, scale),
     )
+
+
+def _quantized_element(value: SSAValue) -> UniformQuantizedType | None:
+    """The type of a quantized value, or of what int8 ops use in place of a float one."""
+    users = (use.operation for use in value.uses)
+    quantized = (user.result for user in users if isinstance(user, QuantizeCastOp))
+    for candidate in (value, *quantized):
+        element = element_of_value(candidate)
+        if isinstance(element, UniformQuantizedType):
+            return element
+    return None
 
 
 def _clipped(histogram: Observed, low: float, high: float, scale: float) -> float:

@@ -404,7 +404,10 @@ class _Builder:
         if self._is_scalar(value):
             constant = cast(ConstantOp, value.owner)
             return builder.scalar(self.ctx.weights[constant.value.digest.data].item())
-        return values[_read_through(value)]
+        loaded, element = values[_read_through(value)], buffer_element(value)
+        if element in HALVES:  # the dequantize it is read through rounds
+            values[value] = loaded = builder.rounded(loaded, element)
+        return loaded
 
     def _describe(self, loop: LoopOp) -> None:
         """Gives the loop the names and the precision of its members; the last name is its own."""

@@ -96,7 +96,8 @@ def narrowed_operands(op: NnOp, precision: Precision) -> Sequence[int]:
     """Positions of the operands that are stored in `precision` when `op` computes in it."""
     if precision in HALF_PRECISIONS:
         return halves.narrowed_operands(op)
-    return [index for index in data_operands(op) if op.operand_names()[index] != "bias"]
+    names = op.operand_names()
+    return [index for index in data_operands(op) if names[index] != "bias"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ProgramCost:
         self.model = model
         self.ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
         self._module = module
+        self._narrowed: dict[tuple[NnOp, Precision], Sequence[int]] = {}
 
     def of(self, placement: Placement) -> Cost:
         """What the program costs under `placement`."""
@@ -157,7 +159,7 @@ class ProgramCost:
             wanted = read.fixed
             if read.reader is not None:
                 precision = placement.get(read.reader, Precision.F32)
-                if read.index in narrowed_operands(read.reader, precision):
+                if read.index in self._narrowed_by(read.reader, precision):
                     wanted = precision
             demanded[read.value, wanted] = None
         return demanded
@@ -189,6 +191,12 @@ class ProgramCost:
             for op in self.ops
             if moves_data(op)
         }
+
+    def _narrowed_by(self, op: NnOp, precision: Precision) -> Sequence[int]:
+        key = (op, precision)
+        if key not in self._narrowed:
+            self._narrowed[key] = narrowed_operands(op, precision)
+        return self._narrowed[key]
 
     def _stored(self, value: SSAValue, placement: Placement) -> Precision:
         """The precision a value is computed, and so stored, in."""

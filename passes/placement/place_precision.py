@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar, Literal
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -61,8 +62,9 @@ class PlacePrecisionPass(OctetPass):
 
     Ops that the model itself wraps in Q/DQ are int8 unless a selector says otherwise, or
     `precision=f32` does; they need no neighbours. Movement ops get no precision: quantized values
-    and 16-bit floats pass through them later, unless a rule places them in f32. Ops on indices
-    and booleans alone get none either.
+    and 16-bit floats pass through them later, unless a rule places them in f32, or the default is
+    f32 and none of their neighbours is in 8 or 16 bits. Ops on indices and booleans alone get none
+    either.
     """
 
     name = "place-precision"
@@ -99,6 +101,8 @@ class Wish:
     """The rule's text, as the user wrote it."""
     named: bool = False
     """The user speaks about this op, so that Q/DQ in the model and neighbours do not matter."""
+    follows: bool = False
+    """A movement op that is f32 only among ops that are: it passes on what rules make int8."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ def default_wish(options: PlacePrecisionPass, op: NnOp, target: Target | None) -
     """What the default rule says about `op`."""
     default = Precision(options.precision)
     if default is Precision.F32:
-        return Wish(default, "default: precision=f32", named=True)
+        moves = op.QUANTIZATION is Quantization.MOVES
+        return Wish(default, "default: precision=f32", named=not moves, follows=moves)
     if options.op_types is not None:
         listed = op.mnemonic in options.op_types
         rule = f"op-types: {op.mnemonic} is {'' if listed else 'not '}listed"
@@ -175,7 +180,20 @@ def place(ops: Sequence[NnOp], policy: Policy, ctx: OctetContext) -> dict[NnOp, 
                 if (reason := missing(op, placement.precision, serves)) is not None:
                     placements[op] = Placement(Precision.F32, reason)
                     changed = True
+    for op in ops:
+        if policy.wishes[op].follows and not _touches_few_bits(op, placements):
+            placements[op] = Placement(Precision.F32, policy.wishes[op].rule)
     return placements
+
+
+def _touches_few_bits(op: NnOp, placements: Mapping[NnOp, Placement | None]) -> bool:
+    """A source or a user of a movement op, seen through movement, is placed in 8 or 16 bits."""
+    around = [*chain.from_iterable(sources(value) for value in op.operands)]
+    around += chain.from_iterable(consumers(value) for value in op.results)
+    if any(isinstance(neighbour, DequantizeCastOp | QuantizeCastOp) for neighbour in around):
+        return True
+    found = (placements.get(other) for other in around if isinstance(other, NnOp))
+    return any(placed is not None and placed.precision is not Precision.F32 for placed in found)
 
 
 def write(op: NnOp, placement: Placement | None) -> None:

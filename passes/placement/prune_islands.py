@@ -13,7 +13,7 @@ from dialects.nn.attributes import Precision, PrecisionAttr
 from dialects.nn.base import NnOp
 from passes.base import Numerics, OctetPass
 from passes.placement.capabilities import quantized_in_source
-from passes.placement.cost_model import CostModel, ProgramCost
+from passes.placement.cost_model import Cost, CostModel, ProgramCost
 
 DEFAULT_RULE = "default:"
 """How `placed_by` begins where nobody but the default rule asked for a precision."""
@@ -63,9 +63,12 @@ class PruneIslandsPass(OctetPass):
         changed = True
         while changed:
             changed = False
+            now = program.of(placement)
             for island in islands(program, placement):
-                if (reason := self._against(island, program, placement)) is None:
+                without = program.of({**placement, **dict.fromkeys(island, Precision.F32)})
+                if (reason := self._against(len(island), now, without)) is None:
                     continue
+                now = without
                 for op in island:
                     placement[op] = Precision.F32
                     op.precision = PrecisionAttr(Precision.F32)
@@ -74,16 +77,12 @@ class PruneIslandsPass(OctetPass):
                 self.count(ctx, "ops", len(island))
                 changed = True
 
-    def _against(
-        self, island: list[NnOp], program: ProgramCost, placement: dict[NnOp, Precision]
-    ) -> str | None:
-        """Why an island should be undone, or None if it should stay."""
-        now = program.of(placement)
-        without = program.of({**placement, **dict.fromkeys(island, Precision.F32)})
+    def _against(self, size: int, now: Cost, without: Cost) -> str | None:
+        """Why an island of so many ops should be undone, or None if it should stay."""
         saved = without.ops - now.ops
         converting = now.conversions - without.conversions
-        count = f"{len(island)} op{'s' if len(island) > 1 else ''}"
-        if len(island) < self.min_ops:
+        count = f"{size} op{'s' if size > 1 else ''}"
+        if size < self.min_ops:
             return f"cost model: island of {count}, fewer than {self.min_ops}"
         if saved - converting >= 1e3 * self.min_gain:
             return None

@@ -33,6 +33,8 @@ const bytes = (value) => amount(value, [" B", " KiB", " MiB", " GiB"], 1024);
 const number = (value) => String(Number(value.toPrecision(4)));
 const share = (value) => (value === null || value === undefined ? "" : `${(100 * value).toFixed(1)} %`);
 
+const peakText = (op) => (op.peak_share === null ? "" : `${(100 * op.peak_share).toFixed(0)} %`);
+
 function decibels(value) {
   if (value === null || value === undefined) return "";
   return value === "exact" ? "exact" : `${value.toFixed(1)} dB`;

@@ -30,6 +30,7 @@ function nodeOf(node, index) {
   const op = node.kind === "op" ? report.ops[node.ref] : null;
   const precision = op ? precisionOf(op) : "other";
   const kind = op ? op.op : node.kind;
+  const tag = op ? [precision === "other" ? null : precision, op.moves ? "moves" : null].filter(Boolean).join(", ") : "";
   const described = op ? `${op.op} ${nameOf(op)}, ${precision}` : `${node.kind} ${node.label}`;
   return draw("g", {
     class: `node p-${precision}${op ? "" : " end"}${op?.moves ? " moves" : ""}`,
@@ -42,14 +43,25 @@ function nodeOf(node, index) {
   draw("rect", { class: "halo", x: -5, y: -5, width: w + 10, height: h + 10, rx: 9 }),
   draw("rect", { class: "box", width: w, height: h, rx: op ? 5 : 20 }),
   op ? draw("rect", { class: "stripe", width: 6, height: h, rx: 2 }) : null,
-  draw("text", { class: "kind", x: 14, y: 16 }, cut(kind, 15)),
-  op ? draw("text", { class: "tag", x: w - 8, y: 16 }, op.moves ? `${precision}, moves` : precision) : null,
-  draw("text", { x: 14, y: 31 }, cut(node.label, 25)));
+  draw("text", { class: "kind", x: 14, y: 16 }, cut(kind, w - 34 - tag.length * 6, 12.5, "600")),
+  draw("text", { class: "tag", x: w - 8, y: 16 }, tag),
+  draw("text", { x: 14, y: 31 }, cut(node.label, w - 22, 11.5)));
 }
 
-function cut(text, length) {
-  // The end of a layer's name says more than its beginning.
-  return text.length <= length ? text : `…${text.slice(text.length - length + 1)}`;
+const pen = document.createElement("canvas").getContext("2d");
+const FONT = getComputedStyle(document.body).fontFamily;
+
+/** A text cut at its start to fit: the end of a layer's name says more than its beginning. */
+function cut(text, width, size, weight = "normal") {
+  pen.font = `${weight} ${size}px ${FONT}`;
+  if (pen.measureText(text).width <= width) return text;
+  let [low, high] = [0, text.length];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (pen.measureText(`…${text.slice(text.length - middle)}`).width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return `…${text.slice(text.length - low)}`;
 }
 
 function edgeOf(edge) {
@@ -132,14 +144,17 @@ function buildOverview(width, height) {
   const { node_width: w, node_height: h } = drawing;
   const room = byId("overview").getBoundingClientRect();
   const scale = Math.min(room.width / width, room.height / height);
+  // A deep program would be a hair wide.
+  const wide = Math.max(22, width * scale), high = height * scale;
   overviewView = draw("rect", { class: "view" });
-  const svg = draw("svg", { width: width * scale, height: height * scale, viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}` },
+  const svg = draw("svg", { width: wide, height: high, preserveAspectRatio: "none", viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}` },
     drawing.nodes.map((node) => draw("rect", {
       class: `dot p-${node.kind === "op" ? precisionOf(report.ops[node.ref]) : "other"}`, x: node.x - w / 2, y: node.y - h / 2 - 6, width: w, height: h + 12,
     })), overviewView);
   svg.addEventListener("click", (event) => {
     const corner = svg.getBoundingClientRect(), scroller = byId("scroller");
-    scroller.scrollTo((event.clientX - corner.left) / scale * zoom - scroller.clientWidth / 2, (event.clientY - corner.top) / scale * zoom - scroller.clientHeight / 2);
+    const at = [(event.clientX - corner.left) / wide * width, (event.clientY - corner.top) / high * height];
+    scroller.scrollTo(at[0] * zoom - scroller.clientWidth / 2, at[1] * zoom - scroller.clientHeight / 2);
   });
   fill(byId("overview"), svg);
 }
@@ -276,7 +291,7 @@ function neighbour(node, [right, down]) {
   const index = drawing.nodes.indexOf(node);
   const near = down > 0 ? drawing.edges.filter((edge) => edge.source === index).map((edge) => edge.target)
     : down < 0 ? drawing.edges.filter((edge) => edge.target === index).map((edge) => edge.source)
-    : drawing.nodes.keys().filter((other) => drawing.nodes[other].y === node.y && (drawing.nodes[other].x - node.x) * right > 0).toArray();
+    : [...drawing.nodes.keys()].filter((other) => drawing.nodes[other].y === node.y && (drawing.nodes[other].x - node.x) * right > 0);
   const ops = near.map((other) => drawing.nodes[other]).filter((other) => other.kind === "op");
   return ops.sort((a, b) => Math.abs(a.x - node.x) - Math.abs(b.x - node.x))[0];
 }

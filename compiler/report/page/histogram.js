@@ -22,9 +22,10 @@ function histogramOf(value) {
   });
   const limits = stored ? [stored.low, stored.high].map((x) =>
     draw("line", { class: "limit", x1: at(x), x2: at(x), y1: 0, y2: BASE })) : [];
-  const zero = low < 0 && high > 0 ? [draw("text", { x: at(0), y: HEIGHT - 5, "text-anchor": "middle" }, "0")] : [];
+  // Not where it would run into the ends' numbers.
+  const zero = at(0) > 70 && at(0) < WIDTH - 70 ? [draw("text", { x: at(0), y: HEIGHT - 5, "text-anchor": "middle" }, "0")] : [];
   return draw("svg", {
-    class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none",
+    class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
     "aria-label": `Histogram from ${number(histogram.low)} to ${number(histogram.high)}, logarithmic counts`,
   },
   draw("line", { class: "axis", x1: 0, x2: WIDTH, y1: BASE + 0.5, y2: BASE + 0.5 }),
@@ -38,7 +39,7 @@ function valueBlock(value) {
   if (value.range) facts.push(`calibrated ${number(value.range[0])} to ${number(value.range[1])}`);
   if (value.stored) {
     facts.push(`stored as ${value.stored.type}, scale ${number(value.stored.scale)}, zero point ${value.stored.zero_point}`);
-    if (value.stored.clipped) facts.push(`${share(value.stored.clipped)} clipped`);
+    if (value.stored.clipped) facts.push(`${number(Number((100 * value.stored.clipped).toPrecision(2)))} % of the values clipped`);
   }
   const from = producer.get(value.id);
   return make("div", { class: "value-block" },

@@ -26,10 +26,11 @@ function showPanel(op) {
     op.constants.length ? make("div", { class: "note" }, `constants: ${op.constants.join(", ")}`) : null,
     make("h3", {}, op.outputs.length > 1 ? "Results" : "Result"),
     values(op.outputs).map(valueBlock),
-    noted("histograms"),
+    noted("histograms") ?? make("p", { class: "note" }, "Histograms are of the calibration data, with logarithmic counts. Dashed: as far as the stored integers reach; beyond, values are clipped."),
     make("h3", {}, "IR"),
     make("div", { class: "note" }, "as it was placed"), make("pre", {}, op.ir),
     op.final_ir.length ? [make("div", { class: "note" }, `at stage ${report.summary.stage}`), op.final_ir.map((text) => make("pre", {}, text))] : null);
+  byId("panel").classList.remove("empty");
   byId("panel").scrollTop = 0;
 }
 
@@ -39,7 +40,7 @@ function pair(term, description) {
 
 function measuredText(op) {
   if (op.timed_with !== null) return ["counted with ", opLink(report.ops[op.timed_with])];
-  return op.measured_us === null ? null : `${time(op.measured_us)}, ${share(op.measured_share)} of the run`;
+  return op.measured_us === null ? null : `${time(op.measured_us)}, ${share(op.measured_share)} of the run${op.peak_share === null ? "" : `, at ${peakText(op)} of a core's peak`}`;
 }
 
 function modelledText(op) {
@@ -52,6 +53,7 @@ function stepButton(text, index, label) {
 }
 
 function emptyPanel() {
+  byId("panel").classList.add("empty");
   fill(byId("panel"),
     make("h3", { class: "title" }, "Choose an op"),
     make("p", { class: "note" }, "Click a box, or focus the graph and move with the arrow keys. The panel shows why the op is where it is, how its numbers are spread, its error, its time and its IR."));

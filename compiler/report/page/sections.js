@@ -10,14 +10,16 @@ function buildSummary() {
     make("div", { class: "label" }, label), make("div", { class: "value" }, value), make("div", { class: "detail" }, detail ?? ""));
   const outputs = Object.entries(summary.output_sqnr_db);
   const worst = outputs.sort((a, b) => decibelRank(a[1]) - decibelRank(b[1]))[0];
+  // The ops' medians leave disturbances out that hit each run in another op.
+  const disturbed = timing && timing.run_us > 1.3 * timing.total_us;
   const samples = `${summary.sqnr_samples} calibration sample${summary.sqnr_samples === 1 ? "" : "s"}`;
   fill(byId("summary"),
     make("div", { class: "tiles" },
       tile("target", summary.target, summary.isa === summary.target ? `stage ${summary.stage}` : `${summary.isa}, stage ${summary.stage}`),
       tile("ops", summary.ops, `${count(summary.macs)} MACs`),
-      timing ? tile("one run, measured", time(timing.total_us), `${timing.isa}, 1 thread, sum of the ops; whole runs ${time(timing.run_us)}, medians of ${timing.runs}`) : null,
-      tile("weights", bytes(summary.weight_bytes), `${bytes(summary.float_weight_bytes)} before quantization`),
-      summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "the arena, batch as compiled"),
+      timing ? tile("one run, measured", time(timing.total_us), `1 thread, ${timing.isa}; ${disturbed ? `whole runs ${time(timing.run_us)}: disturbed` : `medians of ${timing.runs} runs`}`) : null,
+      tile("weights", bytes(summary.weight_bytes), summary.weight_bytes === summary.float_weight_bytes ? "as in the model" : `${bytes(summary.float_weight_bytes)} before quantization`),
+      summary.activation_bytes === null ? null : tile("activations", bytes(summary.activation_bytes), "memory of one run"),
       worst ? tile("SQNR of the output", decibels(worst[1]), `${outputs.length > 1 ? `worst: ${worst[0]}, ` : ""}${samples}`) : null),
     make("div", { class: "columns" },
       make("div", { class: "sheet" }, make("h3", {}, "Precisions"), stacks(), sharesTable()),
@@ -62,11 +64,7 @@ function buildSpeed() {
   fill(byId("speed-body"),
     make("p", { class: "note" }, `Shares are of ${BASIS[bottlenecks.basis]}.`), noted("measured"),
     verdict(),
-    block("The ops that dominate", bottlenecks.dominating.length,
-      tableOf(["op", "precision", "type", "of all", ""], bottlenecks.dominating.map((index) => {
-        const op = report.ops[index], of = weightOf(op);
-        return [opLink(op), badge(precisionOf(op)), op.op, share(of), bar(of / weightOf(report.ops[bottlenecks.dominating[0]]), precisionOf(op))];
-      }), [3])),
+    block("The ops that dominate", bottlenecks.dominating.length, bottlenecks.dominating.length ? dominating() : null),
     block("Why ops are not int8", bottlenecks.causes.length,
       tableOf(["precision", "reason", "MACs", ...heads, "ops"], bottlenecks.causes.map((cause) => [
         badge(cause.precision), cause.reason, share(cause.macs_share), ...part(cause), folded(cause.ops)]), timed ? [2, 3, 4] : [2])),
@@ -94,6 +92,23 @@ function verdict() {
     `${lead} of ${summary.ops} ops take 80 % of what ops take`,
   ];
   return make("p", {}, `${sentences.join("; ")}.`);
+}
+
+const AT_FIRST = 12;
+
+/** The first rows; the others behind a button. */
+function dominating() {
+  const most = weightOf(report.ops[bottlenecks.dominating[0]]);
+  const peaks = report.ops.some((op) => op.peak_share !== null);
+  const table = tableOf(["op", "precision", "type", "of all", "", ...(peaks ? ["of peak"] : [])], bottlenecks.dominating.map((index) => {
+    const op = report.ops[index], of = weightOf(op);
+    return [opLink(op), badge(precisionOf(op)), op.op, share(of), bar(of / most, precisionOf(op)), ...(peaks ? [peakText(op)] : [])];
+  }), [3, 5]);
+  const rest = [...table.tBodies[0].rows].slice(AT_FIRST);
+  if (rest.length < 3) return table;
+  for (const row of rest) row.classList.add("rest");
+  const more = make("button", { class: "link more", type: "button", on: { click: () => { table.classList.add("all"); more.remove(); } } }, `${rest.length} more`);
+  return [table, more];
 }
 
 const weights = report.ops.map((op) => (bottlenecks.basis === "measured" ? op.measured_us : bottlenecks.basis === "modelled" ? modelled(op) : op.macs) ?? 0);

@@ -5,7 +5,7 @@ const COLUMNS = [
   { title: "name", key: nameOf, cell: opLink, kind: "name" },
   { title: "op", key: (op) => op.op, cell: (op) => op.op },
   { title: "precision", key: (op) => ORDER.indexOf(precisionOf(op)), cell: (op) => badge(precisionOf(op)) },
-  { title: "result", key: (op) => report.values[op.outputs[0]]?.type ?? "", cell: (op) => make("span", { class: "mono" }, report.values[op.outputs[0]]?.type ?? "") },
+  { title: "result", key: (op) => report.values[op.outputs[0]]?.type ?? "", cell: (op) => make("span", { class: "mono line" }, report.values[op.outputs[0]]?.type ?? "") },
   { title: "MACs", key: (op) => op.macs, cell: (op) => (op.macs ? share(op.macs_share) : ""), number: true, present: (op) => op.macs > 0 },
   { title: "SQNR", key: (op) => decibelRank(op.sqnr_db), cell: (op) => decibels(op.sqnr_db), number: true, present: (op) => op.sqnr_db !== null },
   { title: "measured", key: (op) => op.measured_us ?? -1, cell: (op) => [time(op.measured_us), bar(op.measured_us === null ? null : op.measured_us / longest, precisionOf(op))], number: true, present: (op) => op.measured_us !== null },

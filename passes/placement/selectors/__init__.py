@@ -20,8 +20,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.nn.base import NnOp
-from dialects.nn.constant import ConstantOp
-from dialects.program import nn_ops
+from dialects.program import placeable_ops
 from passes.placement.selectors.errors import SelectorError
 from passes.placement.selectors.evaluation import Evaluation, Unmatched
 from passes.placement.selectors.hints import near
@@ -52,13 +51,13 @@ def select(
     return evaluation.chosen(evaluation.of(parse(selector)))
 
 
-def _raise(error: SelectorError) -> None:
-    raise error
-
-
 def selectable_ops(module: ModuleOp) -> list[NnOp]:
     """What selectors choose from and `index:` counts: the `nn` ops in order, without constants."""
-    return [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
+    return list(placeable_ops(module))
+
+
+def _raise(error: SelectorError) -> None:
+    raise error
 
 
 __all__ = [

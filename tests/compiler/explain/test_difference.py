@@ -10,9 +10,11 @@ import pytest
 
 import compiler
 from compiler.cli.compile import main
-from compiler.explain.difference import Comparison, Side, compare
+from compiler.explain.difference import SCHEMA_FILE, Comparison, Side, compare
 from compiler.explain.reading import read_placed
+from passes.placement.decision import KINDS
 from tests.compiler.explain.conftest import Compile
+from tests.compiler.explain.json_schema import violations
 from tests.compiler.explain.programs import LOOP, TABLES
 
 
@@ -108,6 +110,18 @@ def test_exit_codes_and_output(artifacts: Path, capsys: pytest.CaptureFixture[st
     head = next(one for one in document["differences"] if "head" in one["names"])
     assert (head["a"]["precision"], head["b"]["precision"]) == ("int8", "f32")
     assert head["differs"][0] == "precision"
+
+
+def test_json_fits_its_schema(compile_text: Compile, artifacts: Path, tmp_path: Path) -> None:
+    schema = json.loads(SCHEMA_FILE.read_text())
+    compile_text(LOOP).write(tmp_path / "c.octet")
+    for other in (artifacts / "a.octet", artifacts / "b.octet", tmp_path / "c.octet"):
+        document = json.loads(compared(artifacts / "a.octet", other).as_json())
+        assert violations(document, schema) == []
+        assert bool(document["differences"]) == (other.name != "a.octet")
+        assert violations({**document, "same": -1}, schema)
+    row = schema["$defs"]["row"]["properties"]
+    assert row["placed_by"]["enum"] == list(KINDS)
 
 
 def test_files_that_cannot_be_compared(

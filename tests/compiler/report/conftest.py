@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.compiler.report.browser import Page, browser
 DIGITS = Path(__file__).parents[3] / "examples/digits"
 
 
-def report_of(model: Path, *, samples: int = 4, **request: object) -> Report:
-    compilation = Compilation(CompileRequest(model, **request))  # pyright: ignore
+def report_of(model: Path, *, samples: int = 4, **request: Any) -> Report:
+    compilation = Compilation(CompileRequest(model, **request))
     recorder = Recorder(compilation)
     compilation.run()
     return gather(recorder, samples)

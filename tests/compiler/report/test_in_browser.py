@@ -11,6 +11,7 @@ import pytest
 
 from compiler.report import Report, render
 from tests.compiler.report.browser import Page
+from tests.compiler.report.conftest import report_of
 
 HOSTILE = "</script><img src=x onerror=\"document.title='stolen'\"><script>document.title='stolen'"
 
@@ -190,6 +191,22 @@ def test_the_screenshot_is_a_picture(page: Page, width: int, scheme: str) -> Non
     assert counts.max() < 0.95 * counts.sum()
     # Wide tables scroll in themselves; the page never does sideways.
     assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_program_without_ops_has_a_page(chromium: Page, tmp_path: Path) -> None:
+    model = tmp_path / "nothing.mlir"
+    model.write_text(
+        "func.func @main(%0 : tensor<1x4xf32>) -> tensor<1x4xf32> {\n"
+        "  func.return %0 : tensor<1x4xf32>\n}\n"
+    )
+    path = tmp_path / "nothing.html"
+    path.write_text(render(report_of(model)), encoding="utf-8")
+    chromium.open(path)
+    assert chromium.complaints() == []
+    assert len(chromium.all("svg#picture .node")) == 2
+    assert chromium.one("#shown").text == "0 of 0 ops"
+    chromium.one("#scroller").send_keys("\ue015")
+    assert chromium.complaints() == []
 
 
 def test_a_hostile_layer_name_is_only_a_name(

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.report.layout import Box, crossings, draw, isotonic, layers_of
-from compiler.report.layout import _Vertex as Vertex
+from compiler.report.layout import Box, Vertex, crossings, draw, isotonic, layers_of
 
 BOX = Box(width=100, height=40, gap=20, lane=10, step=80)
 

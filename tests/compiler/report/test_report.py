@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from models.inputs import token_feeds
+from models.transformers import SEQUENCE, TransformerShape, transformer
 
 from compiler.cli.compile import main
 from compiler.report import Report, gather, render
@@ -47,6 +51,28 @@ def test_edges_follow_the_program_and_mark_conversions(report: Report) -> None:
     assert [node.kind for node in nodes].count("op") == len(report.ops)
 
 
+def test_an_operand_that_stays_float_is_no_conversion(tmp_path: Path) -> None:
+    """An attention mask is added in float32, whatever the attention computes in."""
+    model = tmp_path / "encoder.onnx"
+    onnx.save(transformer(TransformerShape("encoder", 1, 64, 2, 128, "mean")), model)
+    feeds = token_feeds(SEQUENCE)(2, 1, 0)
+    report = report_of(model, calibration_data=feeds, samples=1)
+    attention = next(op for op in report.ops if op.op == "attention")
+    assert attention.precision == "int8"
+    nodes = report.graph.nodes
+    by_source = {
+        nodes[edge.source].label: edge.conversion
+        for edge in report.graph.edges
+        if nodes[edge.target].ref == attention.index and nodes[edge.target].kind == "op"
+    }
+    assert by_source.pop("mask") is None
+    assert len(by_source) == 3
+    # Token numbers are no reals: they have no range, and no precision.
+    tokens = next(value for value in report.values if value.type.endswith("i64"))
+    assert (tokens.range, tokens.histogram, tokens.sqnr_db) == (None, None, None)
+    assert {op.sqnr_db for op in report.ops if op.op in ("gather", "cast")} == {"exact"}
+
+
 def test_histograms_count_every_calibration_value(report: Report) -> None:
     samples = len(np.load(DATA)["image"])
     for value in report.values:
@@ -58,6 +84,29 @@ def test_histograms_count_every_calibration_value(report: Report) -> None:
         assert value.histogram.low <= value.range[0] + width
         assert value.histogram.high >= value.range[1]
         assert value.histogram.high <= value.range[1] + 2 * width
+
+
+def test_values_say_how_their_integers_are_stored(report: Report) -> None:
+    named = {value.name: value for value in report.values}
+    first = named["Conv_0"]
+    assert first.stored is not None
+    assert first.range is not None
+    assert first.stored.type == "u8"
+    assert (first.stored.low, first.stored.zero_point) == (0.0, 0)
+    assert first.stored.high == pytest.approx(first.range[1], rel=1e-3)
+    assert first.stored.clipped == 0.0
+    # Computed in float, used as integers by the op after it.
+    assert named["Conv_3"].stored is not None
+    assert named["Gemm_16"].stored is None
+
+
+def test_clipped_values_are_counted() -> None:
+    options = {"calibration_method": "percentile", "percentile": 99}
+    report = report_of(MODEL, calibration_data=DATA, options=options, samples=0)
+    assert report.notes["sqnr"] == "--report-samples=0 asked for none"
+    clipped = [value.stored.clipped for value in report.values if value.stored is not None]
+    assert all(share is not None and 0 <= share < 0.02 for share in clipped)
+    assert max(share or 0.0 for share in clipped) > 0.002
 
 
 def test_the_error_is_that_of_the_quantized_program(report: Report) -> None:
@@ -87,16 +136,32 @@ def test_times_are_of_this_run_and_add_up(report: Report) -> None:
     assert sum(s.time_share or 0.0 for s in report.bottlenecks.shares) == pytest.approx(1)
     for op in report.ops:
         computes = any(not kernel.startswith(("view", "join")) for kernel in op.kernels)
+        assert op.peak_share is None or op.peak_share > 0
         assert (op.measured_us is not None or op.timed_with is not None) == computes, op.names
 
 
-def test_a_program_that_cannot_run_here_has_no_measured_times(tmp_path: Path) -> None:
+def test_a_program_that_stopped_early_has_no_measured_times() -> None:
     stopped = report_of(MODEL, calibration_data=DATA, stop_after="integer")
     assert stopped.timing is None
     assert stopped.notes["measured"] == "the program stopped at stage 'integer'"
     assert all(op.measured_us is None for op in stopped.ops)
     assert stopped.bottlenecks.basis in ("modelled", "macs")
     assert op_named(stopped, "Conv_0").sqnr_db is not None
+
+
+def test_a_program_for_another_machine_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runtime.kernels.isa import isa_named
+
+    monkeypatch.setattr(
+        sys.modules["compiler.report.gather"], "host_isas", lambda: [isa_named("portable")]
+    )
+    report = report_of(MODEL, calibration_data=DATA, target="x86-amx", samples=1)
+    assert report.timing is None
+    assert report.notes["measured"] == (
+        "the program is for amx, and this machine cannot run its kernels"
+    )
+    assert report.bottlenecks.basis == "modelled"
+    assert report.summary.activation_bytes
 
 
 def test_why_it_is_not_faster(report: Report) -> None:

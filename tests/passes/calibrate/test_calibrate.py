@@ -34,6 +34,18 @@ def test_ranges_are_the_extremes_of_all_batches(network: Build) -> None:
     assert range_of(net.layers()["stem"].results[0]) == (0.0, float(expected.max()))
 
 
+def test_a_watcher_sees_what_ranges_are_measured_on(network: Build) -> None:
+    net = small(network)
+    net.calibrate_on([net.noise(seed) for seed in range(3)])
+    seen: dict[Any, list[np.ndarray]] = {}
+    net.ctx.watch = lambda value, array: seen.setdefault(value, []).append(array.copy())
+    net.apply(CalibratePass())
+    assert set(seen) == {net.x, net.layers()["stem"].results[0]}
+    for value, arrays in seen.items():
+        low, high = min(map(np.min, arrays)), max(map(np.max, arrays))
+        assert range_of(value) == (min(low, 0.0), max(high, 0.0))
+
+
 @pytest.mark.parametrize("method", ["min-max", "moving-average", "percentile"])
 def test_runs_twice_alike_and_changes_no_result(network: Build, method: Any) -> None:
     net = small(network)

@@ -6,6 +6,7 @@
 // CHECK-LABEL: @main
 func.func @main(%x : tensor<1x8x4x4xf32>, %y : tensor<1x64x16x16xf32>) -> (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x64x16x16xf32>, tensor<1x64x16x16xf32>, tensor<1x8x4x4xf32>) {
   %w = nn.constant <value = dense<0.5> : tensor<8x8x1x1xf32>> : () -> tensor<8x8x1x1xf32>
+  %u = nn.constant <value = dense<0.5> : tensor<8x8x3x3xf32>> : () -> tensor<8x8x3x3xf32>
   %v = nn.constant <value = dense<0.5> : tensor<64x64x3x3xf32>> : () -> tensor<64x64x3x3xf32>
 
   // Between a float op and a float op: quantizing costs more than 128 sums save.
@@ -23,7 +24,7 @@ func.func @main(%x : tensor<1x8x4x4xf32>, %y : tensor<1x64x16x16xf32>) -> (tenso
   // Behind it, the conversions are there anyway: it reads int8, and gives float as readily.
   // CHECK: nn.conv {{.*}}layer = "behind", placed_by = "default: conv", precision = #nn<precision int8>
   // OPS: nn.conv {{.*}}layer = "behind", placed_by = "cost model: island of 1 op, fewer than 2", precision = #nn<precision f32>
-  %4 = nn.conv %3, %w <strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], groups = 1> {layer = "behind", placed_by = "default: conv", precision = #nn<precision int8>} : (tensor<1x8x4x4xf32>, tensor<8x8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %4 = nn.conv %3, %u <strides = [1, 1], pads = [1, 1, 1, 1], dilations = [1, 1], groups = 1> {layer = "behind", placed_by = "default: conv", precision = #nn<precision int8>} : (tensor<1x8x4x4xf32>, tensor<8x8x3x3xf32>) -> tensor<1x8x4x4xf32>
 
   // A program's input is converted, and the result leaves the program, yet 9 million products pay.
   // CHECK: nn.conv {{.*}}layer = "large", placed_by = "default: conv", precision = #nn<precision int8>

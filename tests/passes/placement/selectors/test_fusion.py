@@ -26,7 +26,7 @@ Build = Callable[..., Any]
 SIMPLIFY = next(",".join(stage.passes) for stage in STAGES if stage.name == "simplify")
 
 
-def random_network(network: Build, seed: int, *, norms: bool) -> Any:
+def random_network(network: Build, seed: int, *, norms: bool, moves: bool = True) -> Any:
     """Blocks of a convolution with what may be fused into it, and other ops between them."""
     choose = random.Random(seed)
     net = network([1, 2, 4, 4], seed=seed)
@@ -38,7 +38,7 @@ def random_network(network: Build, seed: int, *, norms: bool) -> Any:
                 x = net.op(SigmoidOp, x, layer=f"{block}/Sigmoid")
             case 1:
                 x = net.op(SoftmaxOp, x, axis=1, layer=f"{block}/Softmax")
-            case 2:
+            case 2 if moves:
                 x = net.op(TransposeOp, x, permutation=[0, 1, 3, 2], layer=f"{block}/Transpose")
             case _:
                 x = net.conv(x, 2, 3, f"{block}/Conv")
@@ -123,15 +123,18 @@ def test_wildcards(network: Build, seed: int, selectors: list[str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, first=ATOMS, second=ATOMS)
 def test_between_and_and_lose_nothing(network: Build, seed: int, first: str, second: str) -> None:
-    """Fusing brings ops together, so that more lies between two and more is one of both."""
-    net = random_network(network, seed, norms=True)
+    """Fusing brings ops together, so that more lies between two and more is one of both.
+
+    Without transposes, which simplifying moves elsewhere.
+    """
+    net = random_network(network, seed, norms=True, moves=False)
     for selector in (f"between({first}, {second})", f"{first} and {second}"):
         ops = selectable_ops(net.module)
         names = {name for op in picked(selector, ops) for name in op.names}
         expected = {name for op in simplified(net) for name in op.names if names & set(op.names)}
         after = picked(selector, selectable_ops(net.module))
         assert expected <= {name for op in after for name in op.names}
-        net = random_network(network, seed, norms=True)
+        net = random_network(network, seed, norms=True, moves=False)
 
 
 @settings(max_examples=40, deadline=None)

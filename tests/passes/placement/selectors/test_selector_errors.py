@@ -203,3 +203,11 @@ def test_what_matches_nothing_may_be_noted_instead(ops: list[NnOp]) -> None:
     assert len(notes) == 1
     with pytest.raises(SelectorError, match="is not understood"):
         select("name:", ops, unmatched=note)
+
+
+def test_an_error_may_say_where_the_selector_stands(picks: Picks) -> None:
+    with pytest.raises(SelectorError) as caught:
+        picks("name:haed")
+    placed = caught.value.at("r.toml:3")
+    assert placed.message == f"r.toml:3: {caught.value.message}"
+    assert placed.excerpt == caught.value.excerpt
