@@ -231,7 +231,7 @@ def _compile(args: argparse.Namespace) -> int:
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
-    if args.print_recipe and output is None and not args.explain:
+    if args.print_recipe and output is None and not (args.explain or args.report):
         sys.stdout.write(compilation.effective_recipe().text())
         return end_search(applied)
     recorder = recorder_of(args, compilation)

@@ -8,7 +8,7 @@ from typing import Any
 
 from xdsl.utils.arg_spec import ParameterListType
 
-from compiler.options import overrides_of, targets_of
+from compiler.options import RULES, overrides_of, targets_of
 from passes.placement.rules import Rule, rule_text, toml_value
 from passes.placement.selectors import quoted
 
@@ -73,7 +73,11 @@ class Recipe:
             (ASSIGN, [rule for rule in self.rules if rule.scheme.values()]),
         ):
             if rules:
-                overrides.setdefault(pass_name, {})["rules"] = tuple(map(rule_text, rules))
+                options_of_pass = overrides.setdefault(pass_name, {})
+                options_of_pass[RULES] = (
+                    *options_of_pass.get(RULES, ()),
+                    *map(rule_text, rules),
+                )
                 if self.settings.get("allow_unmatched") is not None:
                     overrides[pass_name]["allow_unmatched"] = (self.settings["allow_unmatched"],)
         return overrides

@@ -102,7 +102,6 @@ def test_calibration_files_that_are_none(
         (["--shape=image=1x0x8x8"], "sizes of at least 1"),
         (["--calibration-method=best"], "expected min-max or moving-average or percentile"),
         (["--pass-option=bins"], "expected PASS.OPTION=VALUE"),
-        (["--nodes-to-exclude=hed"], "selector 'name:hed' matches no op"),
         (["--print-ir-after=cee"], "there is no such pass; did you mean"),
         (["--pass-pipeline=cse", "--per-channel"], "write options into it"),
     ],
@@ -112,6 +111,20 @@ def test_flags(
 ) -> None:
     output = out / ("a.mlir" if "--stop" in arguments[0] else "a.octet")
     assert message in error_of(capsys, compile_tool.main, model, *arguments, "-o", output)
+    assert not list(out.iterdir())
+
+
+def test_a_selector_is_shown_below_its_error(
+    model: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        compile_tool.main([str(model), "--nodes-to-exclude=hed", "-o", str(out / "a.octet")]) == 1
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "compile: error: --nodes-to-exclude: selector 'name:hed' matches no op; nearest: head",
+        "  name:hed",
+        "  ^^^^^^^^",
+    ]
     assert not list(out.iterdir())
 
 

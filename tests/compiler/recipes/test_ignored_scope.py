@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import compiler
 from compiler.recipes.ignored import ignored_scope_recipe
 from compiler.recipes.sources import effective_recipe
 from dialects.errors import OctetError
@@ -101,3 +102,23 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(OctetError) as error:
         effective_recipe({"ignored_scope": path}, Path("m.onnx"))
     assert str(error.value).startswith(message)
+
+
+def test_a_scope_keeps_ops_in_float(model: Path, data: Path, tmp_path: Path) -> None:
+    """Paths and patterns; a part that is not there is an error unless the scope allows it."""
+    path = tmp_path / "s.json"
+    scope: dict[str, Any] = {
+        "patterns": ["he"],
+        "subgraphs": [{"inputs": ["relu0"], "outputs": ["add"]}],
+    }
+    path.write_text(json.dumps(scope))
+    rows = compiler.explanation(model, data, ignored_scope=path).ops
+    found = {name: (row.precision, row.decider) for row in rows for name in row.names}
+    assert found["head"] == ("f32", 're:"(?:he).*"=f32 (s.json patterns)')
+    assert found["body"] == ("f32", "between(name:relu0, name:add)=f32 (s.json subgraphs)")
+    path.write_text(json.dumps({**scope, "names": ["gone"]}))
+    with pytest.raises(OctetError, match=r"s.json names: selector 'name:gone' matches no op"):
+        compiler.explanation(model, data, ignored_scope=path)
+    path.write_text(json.dumps({**scope, "names": ["gone"], "validate": False}))
+    again = compiler.explanation(model, data, ignored_scope=path).ops
+    assert [row.precision for row in again] == [row.precision for row in rows]

@@ -6,7 +6,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.recipes.recipe import Recipe
@@ -16,9 +16,7 @@ from dialects.nn.attributes import Precision
 from dialects.nn.scheme import Scheme
 from passes.placement.rules import Rule, parse_rule, rule_text
 
-TEXT = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=20
-) | st.text(string.printable, min_size=1, max_size=12)
+TEXT = st.text(string.printable + "\x00\x1b\x7f\u2028\u00e9\U0001f600", min_size=1, max_size=12)
 
 SCHEMES = st.one_of(
     st.builds(
@@ -57,6 +55,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 @given(rules())
+@settings(deadline=None)
 def test_a_rule_reads_back_from_its_line(rule: Rule) -> None:
     line = rule_text(rule)
     assert parse_rule(line) == rule
@@ -64,6 +63,7 @@ def test_a_rule_reads_back_from_its_line(rule: Rule) -> None:
 
 
 @given(st.lists(rules(), max_size=4))
+@settings(deadline=None)
 def test_a_recipe_reads_back_from_its_text(given_rules: list[Rule]) -> None:
     """Rules that do not say where they stand get the file and line; all else is the same."""
     placed = [
@@ -108,6 +108,12 @@ def test_rules_go_to_the_passes_that_they_are_for() -> None:
     overrides = Recipe(rules=(place, scheme, both)).overrides()
     assert overrides["place-precision"]["rules"] == ("type:conv=int8", rule_text(both))
     assert overrides["assign-scheme"]["rules"] == (rule_text(scheme), rule_text(both))
+
+
+def test_rules_given_as_a_pass_option_come_first() -> None:
+    place = Rule(select="type:conv", precision=Precision.INT8)
+    recipe = Recipe({}, {"place-precision.rules": ("name:a=f32",)}, (place,))
+    assert recipe.overrides()["place-precision"]["rules"] == ("name:a=f32", "type:conv=int8")
 
 
 # --- files ------------------------------------------------------------------------------------
