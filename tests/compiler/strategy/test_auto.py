@@ -91,7 +91,7 @@ def test_requirements_are_about_the_result(
     options = ("--evaluation-data", str(labelled), "--require", "int8=name:head")
     assert search(model, data, tmp_path / "loose", *options, "--max-drop", "100") == 0
     assert search(model, data, tmp_path / "tight", *options, "--min-sqnr", "150") == 1
-    assert "int8=name:head" in capsys.readouterr().err
+    assert "required to be int8 by 'name:head'" in capsys.readouterr().err
 
 
 def test_held_out_samples(
