@@ -6,6 +6,8 @@ program = compiler.compile("model.onnx", calibration_data={"input": images})
 outputs = program.run({"input": images[:1]})
 program.save("model.octet")
 program = compiler.load("model.octet")
+for op in compiler.explanation(program).ops:
+    print(op.index, op.layer, op.precision, op.why)
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from compiler.calibration_data import CalibrationData
+    from compiler.driver import Compilation
+    from compiler.explain import Explanation
     from runtime.program import Program
 
 check_packages()
 
-__all__ = ["compile", "load"]
+__all__ = ["compile", "explanation", "load"]
 
 
 def compile(
@@ -35,6 +39,8 @@ def compile(
     target: str | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     constants: Mapping[str, np.ndarray] | None = None,
+    require: Mapping[str, str | Sequence[str]] | None = None,
+    strategy: str | None = None,
     **options: Any,
 ) -> Program:
     """Compiles an ONNX model, or `.mlir` text at any stage, to a program.
@@ -49,27 +55,82 @@ def compile(
     - target: what to compile for, by name or as a `.toml` file; by default this machine.
     - shapes: sizes of symbolic input dimensions, as whole shapes by input name.
     - constants: inputs that become constants of the program.
-    - options: `calibration_method`, `per_channel`, `nodes_to_exclude`, ...: the flags of the
-      `compile` command with underscores. `pass_options={"calibrate.bins": 512}` reaches the rest.
+    - require: selectors by precision (`{"int8": "type:conv"}`): ops that have to end at it.
+    - strategy: how precisions are chosen: `rules`, `all` (the default) or `auto`. The options of
+      `auto` are the command's flags: `max_drop`, `min_sqnr` or `min_agreement`,
+      `evaluation_data`, `seed`, `strategy_state`, ... A budget that cannot be met is a warning.
+    - options: `recipe="r.toml"`, `place=["type:conv=int8"]`, `calibration_method`, `per_channel`,
+      `nodes_to_exclude`, ...: the flags of the `compile` command with underscores.
+      `pass_options={"calibrate.bins": 512}` reaches the rest.
 
     Returns the program: `.run({"input": array})`, `.save(path)`.
-    Raises `dialects.errors.OctetError` for everything that is wrong with the inputs.
+    Raises `dialects.errors.OctetError` for everything that is wrong with the inputs, and for
+    requirements that are not met.
     """
-    from compiler.driver import Compilation, CompileRequest
+    return _compilation(
+        path, calibration_data, require, {"strategy": strategy, **options},
+        pass_pipeline=pass_pipeline, target=target, shapes=shapes or {}, constants=constants or {},
+    ).program()  # fmt: skip
 
-    compilation = Compilation(
-        CompileRequest(
-            model=Path(path),
-            calibration_data=calibration_data,
-            pass_pipeline=pass_pipeline,
-            target=target,
-            shapes=shapes or {},
-            constants=constants or {},
-            options={name: value for name, value in options.items() if value is not None},
-        )
+
+def explanation(
+    model: str | Path | Program,
+    calibration_data: CalibrationData | None = None,
+    *,
+    target: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    constants: Mapping[str, np.ndarray] | None = None,
+    require: Mapping[str, str | Sequence[str]] | None = None,
+    **options: Any,
+) -> Explanation:
+    """What `--explain` prints: every op with its precision, who decided that and why.
+
+    A model is compiled for it as `compile` would, with the same parameters, and not run. A program,
+    or the path of a `.octet` file, says itself what was decided; ops that were fused are then one
+    row, and nothing else may be given.
+
+    Returns the explanation: `.ops`, a row per op (`compiler.explain.Placement`), `.as_dict()`,
+    `.as_table()`. Raises `dialects.errors.OctetError` as `compile` does.
+    """
+    from compiler.explain import explanation_of
+    from compiler.explain.reading import read_placed
+
+    if not isinstance(model, str | Path):
+        return explanation_of(model.module)
+    if Path(model).suffix == ".octet":
+        return explanation_of(read_placed(Path(model)))
+    return _compilation(
+        model, calibration_data, require, options,
+        target=target, shapes=shapes or {}, constants=constants or {},
+    ).explanation()  # fmt: skip
+
+
+def _compilation(
+    path: str | Path,
+    calibration_data: CalibrationData | None,
+    require: Mapping[str, str | Sequence[str]] | None,
+    options: Mapping[str, Any],
+    **given: Any,
+) -> Compilation:
+    """A compilation that has run."""
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.options import with_requirements
+    from compiler.strategy.apply import apply_strategy, warn_if_missed
+    from compiler.strategy.request import split_options
+
+    strategy, rest = split_options(options)
+    chosen = {name: value for name, value in rest.items() if value is not None}
+    request = CompileRequest(
+        model=Path(path),
+        calibration_data=calibration_data,
+        options=with_requirements(chosen, require or {}),
+        **given,
     )
+    applied = apply_strategy(request, strategy, show=False)
+    compilation = Compilation(applied.request)
     compilation.run()
-    return compilation.program()
+    warn_if_missed(applied)
+    return compilation
 
 
 def load(path: str | Path) -> Program:

@@ -24,11 +24,12 @@ from xdsl.utils.exceptions import VerifyException
 
 from compiler.calibration_data import CalibrationData, open_calibration_data
 from compiler.errors import InternalCompilerError
-from compiler.explain import Placement, placements_of
+from compiler.explain import Explanation, Placement, explanation_of, followed, placements_of
+from compiler.explain.gains import ModelledTimes, rates_of
 from compiler.instrumentation.reproducer import CrashReproducer
 from compiler.instrumentation.timing import Timing
 from compiler.module_files import read_module, strip_name_hints, write_module
-from compiler.options import apply_overrides, overrides_of
+from compiler.options import apply_overrides
 from compiler.pipeline import (
     Instrument,
     PassManager,
@@ -38,10 +39,15 @@ from compiler.pipeline import (
     pass_of,
     print_pipeline,
 )
+from compiler.recipes.recipe import Recipe
+from compiler.recipes.sources import effective_recipe
+from compiler.recipes.toml_file import recipe_of_text
 from compiler.stages import (
     FIRST,
     LAST,
+    PLACE,
     REMAINING,
+    REQUIRE,
     STAGE_NAMES,
     STAGES,
     TARGET,
@@ -54,7 +60,9 @@ from compiler.verification import verify_structure
 from compiler.version import __version__
 from dialects.context import OctetContext, make_context
 from dialects.errors import OctetError
-from dialects.program import HISTORY, STAGE
+from dialects.program import HISTORY, RECIPE, STAGE
+from passes.base import OctetPass
+from passes.placement.rules import Rule
 
 if TYPE_CHECKING:
     from runtime.program import Program
@@ -72,7 +80,9 @@ class CompileRequest:
     - target: a target's name or file; by default what the module says, else `host`.
     - shapes: sizes of ONNX inputs by name.
     - constants: ONNX inputs that become constants, by name.
-    - options: compile options that set options of passes, see `compiler.options`.
+    - options: compile options: settings of passes (`compiler.options`), and the recipe, as files
+      (`compiler.recipes.sources`) and as rules (`compiler.recipes.flags`).
+    - rules: rules of the recipe that come after all those of `options`.
     - emit: called with a stage's name after each stage.
     """
 
@@ -84,6 +94,7 @@ class CompileRequest:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     constants: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rules: tuple[Rule, ...] = ()
 
 
 class Compilation:
@@ -104,14 +115,18 @@ class Compilation:
         )
         self.after_stage = after_stage
         self.ctx: OctetContext = make_context()
-        self.placements: list[Placement] = []
+        self.placed: list[Placement] = []
+        """The ops as stage `place` left them, if it ran or was where the compilation began."""
         self.calibrated = False
         """A stage has used the calibration data."""
         self.module: ModuleOp
+        self.asked: Recipe
+        """What this compilation asks for, beside what the module says already."""
 
     def run(self) -> None:
         """Imports the model and runs the stages. Raises OctetError for what the user can mend."""
         stage_index(self.request.stop_after, "--stop-after")
+        self.asked = self._asked_for()
         try:
             self.timing.stage = FIRST
             with self.timing.step("read the model"):
@@ -124,6 +139,18 @@ class Compilation:
                 self._run_stages()
         finally:
             self.manager.finish()
+
+    def _asked_for(self) -> Recipe:
+        options = effective_recipe(self.request.options, self.request.model)
+        return options.then(Recipe(rules=self.request.rules))
+
+    def effective_recipe(self) -> Recipe:
+        """What was asked for when the program was begun, and now. Runs nothing that has not run."""
+        if not hasattr(self, "module"):
+            self.asked = self._asked_for()
+            self.module = self._read()
+            self._record_recipe()
+        return self._recorded_recipe()
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -192,27 +219,31 @@ class Compilation:
                 f"{self.request.model} is at stage '{self.stage}' already, past "
                 f"--stop-after={self.request.stop_after}"
             )
+        self._note_placement(self.stage)
         plan = self._plan(STAGES[reached + 1 :])
+        self._record_recipe()
         if reached == 0:
             self._end_stage(FIRST, (), plan)
         for stage in STAGES[reached + 1 : stop + 1]:
             self.timing.stage = stage.name
             text = plan.pop(stage.name)
             pipeline = parse_pipeline(text)
-            if stage.needs_data and self.ctx.calibration_data is None:
-                pipeline = ()
-            self.calibrated |= stage.needs_data and bool(pipeline)
+            if self.ctx.calibration_data is None:
+                pipeline = tuple(one for one in pipeline if not needs_data(one))
+            self.calibrated |= any(map(needs_data, pipeline))
             self.manager.run(self.ctx, self.module, pipeline)
             with self.timing.step("verify"):
                 self._verify(self.module, f"stage {stage.name}")
             self._end_stage(stage.name, pipeline, plan)
-        if stop == reached:
-            self.placements = placements_of(self.module)
+
+    def remaining(self) -> dict[str, str]:
+        """Canonical pipelines of the stages still to come, with the options asked for."""
+        return self._plan(STAGES[stage_index(self.stage) + 1 :])
 
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options
         that were asked for. Raises OctetError for an option of a pass that is not among them."""
-        overrides = overrides_of(self.request.options)
+        overrides = self.asked.overrides()
         recorded = self.module.attributes.get(REMAINING)
         texts = {
             stage.name: text.data
@@ -227,6 +258,12 @@ class Compilation:
         }
         present = {spec.name for specs_of_stage in specs.values() for spec in specs_of_stage}
         for name in overrides:
+            if name == REQUIRE and name not in present:
+                raise OctetError(
+                    f"{self.request.model}: requirements are resolved while ops are as they were "
+                    f"placed, which this program at stage '{self.stage}' is past; give --require "
+                    f"when compiling from stage '{PLACE}' or before (those given then still hold)"
+                )
             if name not in present:
                 raise OctetError(
                     f"an option sets {name}{{{', '.join(overrides[name])}}}, but that pass is not "
@@ -241,11 +278,14 @@ class Compilation:
         self, stage: str, pipeline: Sequence[ModulePass], plan: Mapping[str, str]
     ) -> None:
         self._record(stage, pipeline, plan)
-        if stage in ("place", "quantize"):
-            # Quantization may still send an op back to float, and says so in `placed_by`.
-            self.placements = placements_of(self.module)
+        self._note_placement(stage)
         if self.after_stage is not None:
             self.after_stage(stage, self)
+
+    def _note_placement(self, stage: str) -> None:
+        if stage == PLACE:
+            times = ModelledTimes(self.ctx.target, self.ctx.weights)
+            self.placed = placements_of(self.module, times)
 
     def _run_custom_pipeline(self, text: str) -> None:
         if self.request.stop_after != LAST:
@@ -262,9 +302,17 @@ class Compilation:
         stages = [stage_of_pass(module_pass.name) or FIRST for module_pass in pipeline]
         reached = max((self.stage, *stages), key=STAGE_NAMES.index)
         self._record(reached, pipeline, {})
-        self.placements = placements_of(self.module)
 
     # --- module attributes ------------------------------------------------------------------
+
+    def _recorded_recipe(self) -> Recipe:
+        """What the module says it was asked for."""
+        text = self.module.attributes.get(RECIPE)
+        return recipe_of_text(text.data, RECIPE) if isinstance(text, StringAttr) else Recipe()
+
+    def _record_recipe(self) -> None:
+        if not self.asked.is_empty:
+            self._set(self.module, RECIPE, self._recorded_recipe().then(self.asked).text())
 
     def _record(self, stage: str, pipeline: Sequence[ModulePass], plan: Mapping[str, str]) -> None:
         """Writes what was done and what is left into the module, in a fixed order."""
@@ -297,6 +345,17 @@ class Compilation:
 
     # --- results ----------------------------------------------------------------------------
 
+    @property
+    def placements(self) -> list[Placement]:
+        """Every op with its precision and why, as far as the program was compiled."""
+        if not self.placed:
+            return placements_of(self.module)
+        return followed(self.placed, self.module, rates_of(self.ctx.target))
+
+    def explanation(self) -> Explanation:
+        """`placements` with the stage reached, the target and the passes that ran."""
+        return explanation_of(self.module, self.placements)
+
     def program(self) -> Program:
         """The compiled program. Raises OctetError when the module is not at the last stage."""
         if self.stage != LAST:
@@ -312,7 +371,9 @@ class Compilation:
         from importlib.metadata import version
 
         assert self.ctx.target is not None
+        recipe = self.module.attributes.get(RECIPE)
         return {
+            "recipe": recipe.data if isinstance(recipe, StringAttr) else "",
             "octet": __version__,
             "versions": {name: version(name) for name in ("numba", "numpy", "xdsl")},
             "pipeline": cast(StringAttr, self.module.attributes[HISTORY]).data,
@@ -329,6 +390,11 @@ class Compilation:
                 write_module(self.module, self.ctx.weights, path)
             else:
                 raise OctetError(f"{path}: an output ends in .octet or .mlir, or is -")
+
+
+def needs_data(module_pass: ModulePass) -> bool:
+    """The pass reads calibration data."""
+    return isinstance(module_pass, OctetPass) and module_pass.NEEDS_DATA
 
 
 def _printed(module_pass: ModulePass) -> str:

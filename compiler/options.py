@@ -1,30 +1,40 @@
-"""Compile options: which of them set an option of which pass.
+"""Settings: compile options that set an option of a pass.
 
-The command line's flags and the keyword arguments of `compiler.compile` are one table, so each
-means the same everywhere, and `pass_options` reaches the options that have no name of their own.
+The command line's flags, the keyword arguments of `compiler.compile` and the `[default]` section
+of a recipe are one table, so each means the same everywhere, and `pass_options` reaches the
+options that have no name of their own. Options that name layers become rules, see
+`compiler.recipes.flags`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xdsl.utils.arg_spec import ArgSpec, ParameterListType, ParameterType
 
+from compiler.op_types import mnemonic_of
 from compiler.pipeline import did_you_mean, values_text
+from compiler.stages import REQUIRE
 from dialects.errors import OctetError
+from dialects.nn.attributes import Precision
+from dialects.nn.scheme import METHODS
 
 Override = tuple[str, ParameterListType]
 """Pass option and value; the pass is the key of the mapping that holds it."""
+
+
+RULES = "rules"
+"""The pass option that is a list to add to."""
 
 
 @dataclass(frozen=True)
 class PassOption:
     """A compile option that sets an option of a pass.
 
-    `selector` is put before each value, for options that name layers; `sets` are options of the
-    pass that it fixes besides.
+    `sets` are options of the pass that it fixes besides; `convert` makes the pass's value of each
+    given one.
     """
 
     name: str
@@ -34,8 +44,9 @@ class PassOption:
     many: bool = False
     boolean: bool = False
     choices: tuple[str, ...] = ()
-    selector: str = ""
+    number: bool = False
     sets: tuple[Override, ...] = ()
+    convert: Callable[[Any], ParameterType] | None = None
 
     @property
     def flag(self) -> str:
@@ -48,13 +59,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "calibrate",
         "method",
         "how ranges are measured (default min-max)",
-        choices=("min-max", "moving-average", "percentile"),
+        choices=METHODS,
     ),
     PassOption(
         "percentile",
         "calibrate",
         "percentile",
         "share of the values, in percent, that a range covers (default 99.99)",
+        number=True,
         sets=(("method", ("percentile",)),),
     ),
     PassOption(
@@ -68,42 +80,16 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "op_types_to_quantize",
         "place-precision",
         "op_types",
-        "only these op types become int8, for example conv,matmul",
+        "only these op types become int8, for example conv,matmul; ONNX's names work too",
         many=True,
+        convert=mnemonic_of,
     ),
     PassOption(
-        "nodes_to_quantize",
+        "allow_unmatched",
         "place-precision",
-        "include",
-        "only these layers of the model become int8",
-        many=True,
-        selector="name:",
-        sets=(("precision", ("f32",)),),
-    ),
-    PassOption(
-        "nodes_to_exclude",
-        "place-precision",
-        "exclude",
-        "these layers of the model stay float",
-        many=True,
-        selector="name:",
-    ),
-    PassOption(
-        "include",
-        "place-precision",
-        "include",
-        "these ops become int8: type:conv, name:stem, glob:block1.*, index:conv[0], index:[3:17]",
-        many=True,
-    ),
-    PassOption(
-        "bf16", "place-precision", "bf16", "these ops become bf16, named the same way", many=True,
-    ),
-    PassOption(
-        "f16", "place-precision", "f16", "these ops become f16, named the same way", many=True,
-    ),
-    PassOption(
-        "exclude", "place-precision", "exclude", "these ops stay float, named the same way",
-        many=True,
+        "allow_unmatched",
+        "a selector that matches no op is a note, not an error (default no)",
+        boolean=True,
     ),
     PassOption(
         "activation_type",
@@ -150,13 +136,34 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
 )  # fmt: skip
 
 
+SETTINGS: Mapping[str, PassOption] = {option.name: option for option in PASS_OPTIONS}
+
+
+def targets_of(name: str) -> list[tuple[str, str]]:
+    """Every (pass, option) that a setting decides."""
+    entry = SETTINGS[name]
+    return [(entry.pass_name, option) for option in (entry.option, *(key for key, _ in entry.sets))]
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Raises OctetError for a value that is not of the kind a setting takes."""
+    entry = SETTINGS[name]
+    items = value if entry.many and isinstance(value, list | tuple) else [value]
+    kind = bool if entry.boolean else (int | float) if entry.number else str
+    for item in items:
+        if not isinstance(item, kind) or (entry.number and isinstance(item, bool)):
+            wanted = "true or false" if entry.boolean else "a number" if entry.number else "text"
+            listed = f"{wanted}, or a list of it" if entry.many else wanted
+            raise OctetError(f"'{name}' should be {listed}, got {value!r}")
+    _check_choice(entry, items)
+
+
 def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterListType]]:
     """Pass -> option -> value, for compile options that were given (those not None).
 
     `pass_options` maps `"pass.option"` to a value. Raises OctetError for unknown names and for
     two options that set the same thing.
     """
-    table = {option.name: option for option in PASS_OPTIONS}
     overrides: dict[str, dict[str, ParameterListType]] = {}
     given: dict[tuple[str, str], str] = {}
 
@@ -177,18 +184,32 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, ParameterLis
                 pass_name, option = split_pass_option(key)
                 put(f"pass option {key}", pass_name, option, as_values(setting))
             continue
-        if name not in table:
-            known = (*table, "pass_options")
+        if name not in SETTINGS:
+            known = (*SETTINGS, "pass_options")
             raise OctetError(f"there is no compile option '{name}'{did_you_mean(name, known)}")
-        entry = table[name]
-        values = tuple(
-            f"{entry.selector}{item}" if entry.selector else item for item in as_values(value)
-        )
+        entry = SETTINGS[name]
+        values = as_values(value)
+        if entry.convert is not None:
+            values = tuple(map(entry.convert, values))
         _check_choice(entry, values)
         put(entry.flag, entry.pass_name, entry.option, values)
         for option, fixed in entry.sets:
             put(entry.flag, entry.pass_name, option, fixed)
     return overrides
+
+
+def with_requirements(
+    options: Mapping[str, Any], require: Mapping[str, str | Sequence[str]]
+) -> dict[str, Any]:
+    """`options` with selectors by precision as options of the pass `require-precision`."""
+    known = [precision.value for precision in Precision]
+    for precision in require:
+        if precision not in known:
+            raise OctetError(f"require: expected one of {', '.join(known)}, got '{precision}'")
+    settings = {f"{REQUIRE}.{name}": as_values(selectors) for name, selectors in require.items()}
+    if not settings:
+        return dict(options)
+    return {**options, "pass_options": {**options.get("pass_options", {}), **settings}}
 
 
 def split_pass_option(text: str) -> tuple[str, str]:
@@ -207,8 +228,13 @@ def as_values(value: Any) -> ParameterListType:
 
 
 def values_from_text(text: str) -> ParameterListType:
-    """A value on the command line: numbers, true, false and words, with commas between."""
-    return tuple(_value_from_text(item) for item in text.split(",")) if text else ()
+    """A value on the command line: numbers, true, false and words, with commas between.
+
+    Commas within quotes and brackets belong to a word, as in selectors.
+    """
+    from passes.placement.selectors import split_selectors
+
+    return tuple(map(_value_from_text, split_selectors(text))) if text else ()
 
 
 def _value_from_text(text: str) -> ParameterType:
@@ -233,7 +259,11 @@ def _check_choice(option: PassOption, values: Sequence[ParameterType]) -> None:
 def apply_overrides(
     specs: Iterable[ArgSpec], overrides: Mapping[str, Mapping[str, ParameterListType]]
 ) -> list[ArgSpec]:
-    """`specs` with the options of `overrides` replaced."""
-    return [
-        ArgSpec(spec.name, {**spec.parameters, **overrides.get(spec.name, {})}) for spec in specs
-    ]
+    """`specs` with the options of `overrides` replaced; rules come after those that are there."""
+    changed: list[ArgSpec] = []
+    for spec in specs:
+        given = dict(overrides.get(spec.name, {}))
+        if RULES in given:
+            given[RULES] = (*spec.parameters.get(RULES, ()), *given[RULES])
+        changed.append(ArgSpec(spec.name, {**spec.parameters, **given}))
+    return changed

@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from runtime.profiling.comparison import Comparison
 from runtime.profiling.profile import OpProfile, Profile
 
 
-def as_table(profile: Profile) -> Table:
-    """The ops, slowest first, and their sum."""
+def as_table(profile: Profile, comparison: Comparison | None = None) -> Table:
+    """The ops, slowest first, and their sum; with what the cost model says, if that is given."""
     table = Table(title=_title(profile), caption=_machine(profile), show_footer=True)
     table.add_column("layer", "total", overflow="fold")
     table.add_column("kernel", overflow="fold")
@@ -19,9 +20,28 @@ def as_table(profile: Profile) -> Table:
     for heading, footer in zip(("us", "share", "rate"), footers, strict=True):
         table.add_column(heading, footer, justify="right")
     table.add_column("of peak", justify="right")
-    for op in sorted(profile.ops, key=lambda op: -op.seconds):
-        table.add_row(*map(Text, _cells(op, profile)))
+    predicted = [] if comparison is None else comparison.predicted
+    if comparison is not None:
+        total = sum(predicted)
+        table.add_column("model us", f"{1e6 * total:.1f}", justify="right")
+        table.add_column("model / time", _ratio(total, profile.seconds), justify="right")
+        table.caption = f"{_correlation(comparison)}\n{table.caption}"
+    for index in sorted(range(len(profile.ops)), key=lambda i: -profile.ops[i].seconds):
+        op = profile.ops[index]
+        cells = _cells(op, profile)
+        if comparison is not None:
+            seconds = predicted[index]
+            cells = (*cells, f"{1e6 * seconds:.1f}", _ratio(seconds, op.seconds))
+        table.add_row(*map(Text, cells))
     return table
+
+
+def _ratio(predicted: float, measured: float) -> str:
+    return f"{predicted / measured:.2f}" if measured else ""
+
+
+def _correlation(comparison: Comparison) -> str:
+    return f"rank correlation of model and times (Spearman): {comparison.rank_correlation:.3f}"
 
 
 def _cells(op: OpProfile, profile: Profile) -> tuple[str, ...]:

@@ -20,14 +20,13 @@ REMAINING = "octet.remaining"
 class Stage:
     """A place to stop, print, edit and resume.
 
-    `passes` are pipeline text: names, with options where they are not the defaults. A stage with
-    `needs_data` runs its passes only when there is calibration data.
+    `passes` are pipeline text: names, with options where they are not the defaults. Those that need
+    calibration data are left out when there is none.
     """
 
     name: str
     afterwards: str
     passes: tuple[str, ...] = ()
-    needs_data: bool = False
 
 
 STAGES: tuple[Stage, ...] = (
@@ -69,8 +68,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
-        ("calibrate",),
-        needs_data=True,
+        # Before the data are read: what a recipe says about values decides how they are measured.
+        ("assign-scheme", "calibrate"),
     ),
     Stage(
         "place",
@@ -86,6 +85,9 @@ STAGES: tuple[Stage, ...] = (
         "quantize",
         "quantize and dequantize around int8 ops, and casts around 16-bit ones, as few as possible",
         (
+            # From here on ops are fused and split; what becomes of each can still be told.
+            "number-ops",
+            "require-precision",
             "insert-qdq",
             "unify-scales",
             "propagate-qdq",
@@ -103,12 +105,24 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "kernel",
         "kernel calls and fused loops on buffers with a layout and a place in one arena",
-        ("assign-layout", "lower-to-kernel", "fuse-loops", "alias-concat", "plan-memory"),
+        (
+            "assign-layout",
+            "lower-to-kernel",
+            "fuse-loops",
+            "alias-concat",
+            "alias-slice",
+            "plan-memory",
+            "check-required",
+        ),
     ),
 )
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 FIRST, LAST = STAGE_NAMES[0], STAGE_NAMES[-1]
+REQUIRE = "require-precision"
+"""The pass that `--require` gives its selectors to."""
+PLACE = "place"
+"""The stage after which every op has a precision."""
 
 
 def stage_index(name: str, source: str = "stage") -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.context import Context
+from xdsl.ir import SSAValue
 
 from dialects import get_all_dialects
 from dialects.target import Target
@@ -30,6 +31,8 @@ class OctetContext(Context):
     target: Target | None = None
     statistics: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each (pass, pattern or event) happened."""
+    watch: Callable[[SSAValue, np.ndarray], None] | None = None
+    """Called by `calibrate` with every finite array that it measures, batch by batch."""
 
     def clone(self) -> OctetContext:
         """A context whose dialect tables are copies; weights and data are shared."""
@@ -44,6 +47,7 @@ class OctetContext(Context):
             self.calibration_data,
             self.target,
             self.statistics,
+            self.watch,
         )
 
 

@@ -6,3 +6,6 @@ class OctetError(Exception):
 
     The command-line tools print it as one line on stderr and exit with code 1.
     """
+
+    excerpt: str = ""
+    """Lines at the end of the message that keep their breaks: what the user wrote, and a caret."""

@@ -4,7 +4,8 @@
         -> (tensor<1x10xf32> {nn.name = "logits"})
 
 `nn.dims` names the symbolic dimensions of an input; the type holds their default sizes.
-Calibrated ranges stand in `range` on ops and in `nn.range` on function arguments.
+Calibrated ranges stand in `range` on ops and in `nn.range` on function arguments, schemes in
+`scheme` and `nn.scheme`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,19 @@ from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, SSAVal
 from dialects.assembly import from_attribute
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp
+from dialects.nn.constant import ConstantOp
+from dialects.nn.scheme import Scheme, SchemeAttr
 
 NAME = "nn.name"
 DIMS = "nn.dims"
 RANGE = "nn.range"
+SCHEME = "nn.scheme"
 STAGE = "octet.stage"
 """Module attribute: the last stage that was completed."""
 HISTORY = "octet.pipeline"
 """Module attribute: the passes that have run, as a canonical pipeline string."""
+RECIPE = "octet.recipe"
+"""Module attribute: what was asked for, as a recipe file's text."""
 FIXED_SHAPE = "octet.fixed_shape"
 """Module attribute: why this program only runs at the sizes it was compiled for."""
 
@@ -63,6 +69,11 @@ def nn_ops(module: ModuleOp) -> Iterator[NnOp]:
     for op in body_of(main_function(module)).ops:
         if isinstance(op, NnOp):
             yield op
+
+
+def placeable_ops(module: ModuleOp) -> Iterator[NnOp]:
+    """The ops that placement and selectors count, in their order: all but constants."""
+    return (op for op in nn_ops(module) if not isinstance(op, ConstantOp))
 
 
 def _dictionaries(attribute: ArrayAttr | None, count: int) -> list[dict[str, Attribute]]:
@@ -126,6 +137,28 @@ def set_argument_range(argument: BlockArgument, low: float, high: float) -> None
     attributes = argument_attributes(function)
     attributes[argument.index][RANGE] = DenseArrayBase.from_list(f64, [low, high])
     set_argument_attributes(function, attributes)
+
+
+def scheme_of(value: SSAValue) -> Scheme:
+    """How a value is to be quantized; empty where nothing was said."""
+    if isinstance(value, OpResult):
+        attribute = value.op.scheme if isinstance(value.op, NnOp) and value.index == 0 else None
+    else:
+        function = cast(BlockArgument, value).block.parent_op()
+        entries = argument_attributes(function) if isinstance(function, FuncOp) else []
+        attribute = entries[cast(BlockArgument, value).index].get(SCHEME) if entries else None
+    return attribute.scheme if isinstance(attribute, SchemeAttr) else Scheme()
+
+
+def set_scheme(value: SSAValue, scheme: Scheme) -> None:
+    """Writes how an argument, or the first result of an op, is to be quantized."""
+    if isinstance(value, BlockArgument):
+        function = cast(FuncOp, value.block.parent_op())
+        attributes = argument_attributes(function)
+        attributes[value.index][SCHEME] = SchemeAttr(scheme)
+        set_argument_attributes(function, attributes)
+    elif isinstance(value, OpResult) and isinstance(value.op, NnOp):
+        value.op.scheme = SchemeAttr(scheme)
 
 
 def is_program_output(value: SSAValue) -> bool:

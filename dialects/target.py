@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dialects.rates import DEFAULT_RATES, Rates
+
 
 @dataclass(frozen=True)
 class Int8Rule:
@@ -30,3 +32,6 @@ class Target:
     bf16: frozenset[str] = frozenset()
     f16: frozenset[str] = frozenset()
     """Mnemonics of the op types with kernels on 16-bit floats."""
+
+    rates: Rates = DEFAULT_RATES
+    """How fast its kernels are: those of its instruction set, or as its file says."""

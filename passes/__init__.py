@@ -36,10 +36,15 @@ PASSES: dict[str, tuple[str, str]] = {
     ),
     "sink-transposes": ("passes.simplify.sink_transposes", "SinkTransposesPass"),
     # calibrate
+    "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     # placement
+    "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
+    "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
+    "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
+    "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
@@ -53,7 +58,9 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-ops": ("passes.integer.quantize_ops", "QuantizeOpsPass"),
     # kernel
     "alias-concat": ("passes.kernel.alias_concat", "AliasConcatPass"),
+    "alias-slice": ("passes.kernel.alias_slice", "AliasSlicePass"),
     "assign-layout": ("passes.kernel.assign_layout", "AssignLayoutPass"),
+    "check-required": ("passes.kernel.check_required", "CheckRequiredPass"),
     "fuse-loops": ("passes.kernel.fuse_loops", "FuseLoopsPass"),
     "lower-to-kernel": ("passes.kernel.lower_to_kernel", "LowerToKernelPass"),
     "plan-memory": ("passes.kernel.plan_memory", "PlanMemoryPass"),

@@ -37,6 +37,8 @@ class OctetPass(ModulePass):
     """A pass over a program. The class docstring is its documentation: first line the summary."""
 
     NUMERICS: ClassVar[Numerics] = Numerics.EXACT
+    NEEDS_DATA: ClassVar[bool] = False
+    """Without calibration data, the stages leave the pass out."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not isinstance(ctx, OctetContext):

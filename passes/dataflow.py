@@ -110,6 +110,14 @@ def constant_of(value: SSAValue) -> ConstantOp | None:
     return owner if isinstance(owner, ConstantOp) else None
 
 
+def weight_operand(op: NnOp) -> int | None:
+    """The position of the constant weight of an op that has one."""
+    for index, name in enumerate(op.operand_names()):
+        if name in op.WEIGHT_AXES and name != "bias" and constant_of(op.operands[index]):
+            return index
+    return None
+
+
 def varying_operand(op: Operation) -> int | None:
     """The position of the one operand an elementwise `op` is a function of, or None.
 

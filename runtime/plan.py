@@ -19,6 +19,7 @@ from dialects.errors import OctetError
 from dialects.kernel.loops import Launch, LoopOp
 from dialects.kernel.ops import CallOp, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
+from dialects.rates import RATES_OF_ISA
 from dialects.weights import WeightStore
 from runtime.emission.loops import emit_loop
 from runtime.emission.site import EMITTERS, TAKES_HALVES, CallSite, Memory, quantization_of
@@ -155,8 +156,9 @@ def emit(op: Launch, memory: Memory, isa: Isa) -> list[Call]:
         calls = emit_loop(op, memory) if isinstance(op, LoopOp) else _emit_call(op, memory, isa)
     except ValueError as error:
         raise OctetError(f"{op.source_name}: kernel {op.kernel_name}: {error}") from error
-    share = estimated_ns(op, isa) / max(1, len(calls))
-    calls = [call if call.work is not None else replace(call, work=share) for call in calls]
+    if any(call.work is None for call in calls):
+        share = estimated_ns(op, RATES_OF_ISA[isa.name]) / len(calls)
+        calls = [call if call.work is not None else replace(call, work=share) for call in calls]
     for result in op.results:
         # The border around what the op writes: nobody else needs or writes it meanwhile.
         calls += [

@@ -1,8 +1,7 @@
 """How long kernel calls take, estimated: from it follows which of them threads share.
 
-The estimate is a roofline (Williams, Waterman and Patterson, 2009): a call takes as long as its
-multiplications or its memory traffic, whichever is more.  It decides only who computes what, never
-what is computed, so being wrong by a factor of two costs little.
+The estimate is that of `dialects.cost`, from the call's buffers as they are. It decides only who
+computes what, never what is computed, so being wrong by a factor of two costs little.
 """
 
 from __future__ import annotations
@@ -10,32 +9,23 @@ from __future__ import annotations
 import numpy as np
 from xdsl.ir import SSAValue
 
-from dialects.elements import dtype_of
+from dialects.cost import (
+    LEAST_TABULATED,
+    Work,
+    conversion_work,
+    instructions_of,
+    nanoseconds,
+    stored_bytes,
+    work_of,
+)
+from dialects.elements import HALVES, dtype_of
 from dialects.kernel.loops import Launch, LoopOp
 from dialects.kernel.ops import buffer_element, buffer_shape
-from dialects.kernel.signatures import signatures
+from dialects.kernel.signatures import CONVERSIONS, signatures
 from dialects.nn.base import NnOp
-from runtime.kernels.isa import Isa
-from runtime.kernels.loop_source import instructions_of
+from dialects.rates import Rates
 
-_MACS_PER_NS: dict[str, tuple[float, float, float]] = {
-    "amx": (900, 450, 80),
-    "avx512_bf16": (300, 150, 80),
-    "avx512_vnni": (300, 80, 80),
-    "avx512bw": (130, 80, 80),
-    "avx_vnni": (150, 40, 40),
-    "avx2": (65, 40, 40),
-    "portable": (8, 4, 8),
-}
-"""Multiply-accumulates per ns on one core that good kernels reach: int8, bf16, f32."""
-
-_BYTES_PER_NS = 12.0
-"""What a simple loop reads and writes in the second-level cache; memory is slower."""
-
-_INSTRUCTIONS_PER_NS = 40.0
-"""Scalar instructions that the vectorized loop of a written-out body does."""
-
-_CALL_NS = 100.0
+_CONVERSIONS = frozenset({"cast", *(conversion.name for conversion in CONVERSIONS)})
 
 
 def call_macs(op: Launch) -> int:
@@ -55,9 +45,14 @@ def loop_instructions(op: LoopOp) -> int:
     return int(np.prod(shape)) * sum(map(instructions_of, op.ops()))
 
 
+def buffer_elements(value: SSAValue) -> int:
+    """Elements of a buffer's interior."""
+    return int(np.prod(buffer_shape(value)))
+
+
 def buffer_bytes(value: SSAValue) -> int:
     """Bytes of a buffer's interior."""
-    return int(np.prod(buffer_shape(value))) * dtype_of(buffer_element(value)).itemsize
+    return buffer_elements(value) * dtype_of(buffer_element(value)).itemsize
 
 
 def call_bytes(op: Launch) -> int:
@@ -70,12 +65,35 @@ def precision_of(op: Launch) -> str:
     return str(op.precision.data) if op.precision is not None else "f32"
 
 
-def estimated_ns(op: Launch, isa: Isa) -> float:
-    """How long a call takes on one thread."""
-    int8, bf16, f32 = _MACS_PER_NS[isa.name]
-    rate = {"int8": int8, "bf16": bf16}.get(precision_of(op), f32)
+def call_work(op: Launch, lanes: float) -> Work:
+    """What a kernel call asks of a core; `lanes` is `Rates.lanes`."""
     if isinstance(op, LoopOp):
-        computing = loop_instructions(op) / _INSTRUCTIONS_PER_NS
+        return _loop_work(op)
+    if op.kernel_name in _CONVERSIONS:
+        return _conversion_work(op)
+    tensor_op = op.tensor_op()
+    assert isinstance(tensor_op, NnOp)
+    return work_of(tensor_op, precision_of(op), stored_bytes, lanes)
+
+
+def _loop_work(op: LoopOp) -> Work:
+    halves = all(buffer_element(value) in HALVES for value in (*op.inputs, *op.results))
+    tabulated = halves and op.row_axis is None and len(op.inputs) == len(op.results) == 1
+    if tabulated and sum(map(instructions_of, op.ops())) >= LEAST_TABULATED:
+        counts = {"lookups": buffer_elements(op.results[0])}
     else:
-        computing = call_macs(op) / rate
-    return _CALL_NS + max(computing, call_bytes(op) / _BYTES_PER_NS)
+        counts = {"instructions": loop_instructions(op)}
+    return Work(precision_of(op), counts, call_bytes(op))
+
+
+def _conversion_work(op: Launch) -> Work:
+    """Between two element types, the narrower of which says how fast; a copy changes the layout."""
+    (source, *_), (result, *_) = op.inputs, op.results
+    sizes = [dtype_of(buffer_element(value)).itemsize for value in (source, result)]
+    narrow = {1: "int8", 2: "bf16"}.get(min(sizes), "f32")
+    return conversion_work(buffer_elements(result), narrow, call_bytes(op))
+
+
+def estimated_ns(op: Launch, rates: Rates) -> float:
+    """How long a call takes on one thread."""
+    return nanoseconds(call_work(op, rates.lanes), rates)

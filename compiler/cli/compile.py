@@ -23,11 +23,15 @@ examples:
   compile model.onnx                                      float program: model.octet
   compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
   compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --select 'pattern(conv->conv)[1:]'   what a selector picks
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
   compile model.onnx --emit=numba -o -                    the source of its generated loops
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
+  compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
+  compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
+  compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
 Calibration data is a .npz with one array per input, samples along the first axis, or a folder
@@ -38,9 +42,15 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.calibrate_target import add_calibration_arguments
+    from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
+    from compiler.cli.recipes import add_recipe_arguments
+    from compiler.cli.report import add_report_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
+    from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
+    from compiler.strategy.arguments import add_strategy_arguments
     from compiler.version import __version__
 
     parser = argparse.ArgumentParser(
@@ -74,8 +84,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--target", metavar="T", help="a target's name, or a .toml file (default host)"
     )
     parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
+    add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
+    add_recipe_arguments(parser)
     _add_pass_arguments(parser)
+    add_strategy_arguments(parser)
+    add_select_argument(parser)
+    add_explain_arguments(parser)
+    add_report_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -98,11 +114,6 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequ
         "--pass-pipeline",
         metavar="PIPELINE",
         help='passes to run in place of the stages: "fold-constants,calibrate{method=min-max}"',
-    )
-    group.add_argument(
-        "--explain",
-        choices=("table", "json"),
-        help="print the precision of each op and why; without -o, nothing is written",
     )
 
 
@@ -142,51 +153,88 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: list[str]) -> None:
-    """Runs the tool; exceptions are the caller's."""
+def run(arguments: list[str]) -> int:
+    """Runs the tool and returns its exit code; exceptions are the caller's."""
+    from compiler.cli.calibrate_target import run_calibration_command
+    from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
     from compiler.instrumentation.options import with_bare_values
 
+    if arguments[:1] == [DIFF]:
+        run_diff(arguments[1:])
+        return 0
     parser = make_parser()
     args = parser.parse_args(with_bare_values(arguments))
     if args.list_targets:
         from compiler.targets import target_names
 
         print("\n".join(target_names()))
-        return
-    if run_cache_command(args):
-        return
+        return 0
+    if run_cache_command(args) or run_calibration_command(args):
+        return 0
     if args.model is None:
         parser.error("MODEL is missing: a .onnx model or .mlir text")
-    _compile(args)
+    if args.select is not None:
+        _select(args)
+        return 0
+    return _compile(args)
 
 
-def _compile(args: argparse.Namespace) -> None:
+def _select(args: argparse.Namespace) -> None:
+    """Prints what `--select` picks from the program as it is before placement, or where
+    `--stop-after` says."""
     from compiler.driver import Compilation, CompileRequest
-    from compiler.instrumentation.options import instruments_of
-    from compiler.instrumentation.timing import Timing
-    from compiler.stages import LAST, STAGE_NAMES, stage_index
+    from compiler.selection import run_passes_before_placement, selection_text
+    from compiler.stages import LAST
 
-    output, emitted = _output_of(args), _emitted_stages(args)
-    stop_after = args.stop_after
-    if output is None and stop_after == LAST and args.pass_pipeline is None:
-        # An explanation alone needs no kernels. Placement is final once `quantize` has run.
-        stop_after = STAGE_NAMES[stage_index("quantize")]
-    timing = Timing()
+    stopped = args.stop_after != LAST
     compilation = Compilation(
         CompileRequest(
             model=Path(args.model),
+            stop_after=args.stop_after if stopped else "simplify",
+            target=args.target,
+            shapes=dict(map(_shape, args.shape)),
+        )
+    )
+    compilation.run()
+    if not stopped:
+        run_passes_before_placement(compilation)
+    sys.stdout.write(selection_text(compilation.module, args.select))
+
+
+def _compile(args: argparse.Namespace) -> int:
+    from compiler.cli.report import recorder_of, write_report
+    from compiler.driver import Compilation, CompileRequest
+    from compiler.instrumentation.options import instruments_of
+    from compiler.instrumentation.timing import Timing
+    from compiler.strategy.apply import apply_strategy, end_search
+    from compiler.strategy.arguments import strategy_from
+
+    output, emitted = _output_of(args), _emitted_stages(args)
+    timing = Timing()
+    applied = apply_strategy(
+        CompileRequest(
+            model=Path(args.model),
             calibration_data=args.calibration_data,
-            stop_after=stop_after,
+            stop_after=args.stop_after,
             pass_pipeline=args.pass_pipeline,
             target=args.target,
             shapes=dict(map(_shape, args.shape)),
             options=_pass_options(args),
         ),
+        strategy_from(args, output),
+        show=True,
+    )
+    compilation = Compilation(
+        applied.request,
         instruments=instruments_of(args, timing),
         timing=timing,
         after_stage=_emitter([name for name in emitted if name != NUMBA], output),
     )
+    if args.print_recipe and output is None and not args.explain:
+        sys.stdout.write(compilation.effective_recipe().text())
+        return end_search(applied)
+    recorder = recorder_of(args, compilation)
     compilation.run()
     if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
         print(
@@ -197,8 +245,14 @@ def _compile(args: argparse.Namespace) -> None:
         _write_loops(compilation, output)
     if NUMBA not in emitted or output != "-":
         _write(compilation, output)
+    if recorder is not None:
+        write_report(args, recorder)
     if args.explain:
         _explain(compilation, args.explain, to_stderr=output == "-")
+    if args.print_recipe:
+        stream = sys.stderr if output == "-" else sys.stdout
+        stream.write(compilation.effective_recipe().text())
+    return end_search(applied)
 
 
 def _output_of(args: argparse.Namespace) -> str | None:
@@ -209,7 +263,7 @@ def _output_of(args: argparse.Namespace) -> str | None:
     output: str | None = args.output
     stopped = args.stop_after != LAST
     if output is None:
-        if args.explain:
+        if args.explain or args.report or args.print_recipe:
             return None
         return "-" if stopped else f"{Path(args.model).stem}.octet"
     if output == "-":
@@ -296,27 +350,32 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
-    from compiler.options import PASS_OPTIONS, values_from_text
+    from compiler.cli.explain import requirements_of
+    from compiler.cli.recipes import recipe_options
+    from compiler.options import PASS_OPTIONS, values_from_text, with_requirements
     from dialects.errors import OctetError
 
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = recipe_options(args)
     for option in PASS_OPTIONS:
         given = getattr(args, option.name)
         if given is None:
             continue
         if option.many:
             options[option.name] = tuple(name for text in given for name in text.split(","))
-        elif option.boolean or option.choices:
-            options[option.name] = given
+        elif option.number:
+            values = values_from_text(given)
+            options[option.name] = values[0] if len(values) == 1 else given
         else:
-            options[option.name] = values_from_text(given)
+            options[option.name] = given
     settings: dict[str, Any] = {}
     for text in args.pass_option:
         key, equals, value = text.partition("=")
         if not equals:
             raise OctetError(f"--pass-option {text}: expected PASS.OPTION=VALUE")
         settings[key] = values_from_text(value)
-    return {**options, "pass_options": settings} if settings else options
+    if settings:
+        options["pass_options"] = settings
+    return with_requirements(options, requirements_of(args.require))
 
 
 def _write(compilation: Compilation, output: str | None) -> None:
@@ -333,14 +392,17 @@ def _write(compilation: Compilation, output: str | None) -> None:
 def _explain(compilation: Compilation, form: str, *, to_stderr: bool) -> None:
     from rich.console import Console
 
-    from compiler.explain import as_json, as_table
-
+    explanation = compilation.explanation()
+    if not explanation.ops:
+        print(
+            f"compile: note: nothing is placed yet at stage '{compilation.stage}'", file=sys.stderr
+        )
     stream = sys.stderr if to_stderr else sys.stdout
     if form == "json":
-        print(as_json(compilation.placements), file=stream)
+        print(explanation.as_json(), file=stream)
         return
     width = None if stream.isatty() else 160
-    Console(file=stream, width=width).print(as_table(compilation.placements))
+    Console(file=stream, width=width).print(explanation.as_table())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,7 @@
-"""How the command-line tools end when something is wrong: one line on stderr, exit code 1."""
+"""How the command-line tools end when something is wrong: one line on stderr, exit code 1.
+
+An error in a selector has two lines more, with a caret under what is at fault.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,18 @@ if TYPE_CHECKING:
 DEBUG_FLAG = "--debug"
 
 
-def run_tool(name: str, tool: Callable[[list[str]], None], arguments: list[str] | None) -> int:
-    """Runs `tool` and turns exceptions into messages; returns the exit code.
+def run_tool(
+    name: str, tool: Callable[[list[str]], int | None], arguments: list[str] | None
+) -> int:
+    """Runs `tool` and turns exceptions into messages; returns the exit code, `tool`'s own or 0
+    if it ended well.
 
     `--debug`, taken out of the arguments here, adds the traceback.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     debug = DEBUG_FLAG in given
     try:
-        tool([argument for argument in given if argument != DEBUG_FLAG])
+        code = tool([argument for argument in given if argument != DEBUG_FLAG])
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe has seen enough (`compile -o - | head`); Python would complain
@@ -40,17 +46,19 @@ def run_tool(name: str, tool: Callable[[list[str]], None], arguments: list[str] 
             traceback.print_exc()
         print(f"{name}: error: {describe(error)}", file=sys.stderr)
         return 1
-    return 0
+    return code or 0
 
 
 def describe(error: BaseException) -> str:
-    """One line that says what is wrong."""
+    """One line that says what is wrong, and an excerpt where the error has one."""
     from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
     from compiler.errors import InternalCompilerError
     from dialects.errors import OctetError
 
     match error:
+        case OctetError() if error.excerpt:
+            return f"{_one_line(str(error).removesuffix(error.excerpt))}\n{error.excerpt}"
         case OctetError() | InternalCompilerError():
             return _one_line(str(error))
         case ParseError():

@@ -23,6 +23,7 @@ from compiler.instrumentation.structure import VerifyStructure
 from compiler.instrumentation.timing import Timing
 from compiler.module_files import load_weights_beside, write_program_text
 from compiler.pipeline import PassManager, Pipeline, available_passes, parse_pipeline
+from compiler.selection import add_select_argument, selection_text
 from compiler.stages import TARGET
 from compiler.verification import verify_structure
 from compiler.version import __version__
@@ -41,6 +42,7 @@ examples:
   octet-opt in.mlir --pass-pipeline="builtin.module(calibrate{method=percentile},cse)" \\
       --calibration-data=images.npz -o out.mlir
   octet-opt in.mlir -p fuse-activation --print-ir-after-change --verify-each=numeric
+  octet-opt in.mlir -p fuse-activation --select 'pattern(conv->relu)'
   octet-opt --run-reproducer crash.mlir
 """
 
@@ -84,6 +86,7 @@ class OctetOpt(xDSLOptMain):
             action="store_true",
             help="take the flags from the first line of the input, as a failed run wrote it",
         )
+        add_select_argument(arg_parser)
         add_instrumentation_arguments(arg_parser)
 
     def setup_pipeline(self) -> None:
@@ -150,6 +153,8 @@ class OctetOpt(xDSLOptMain):
         return load_target(name)
 
     def output_resulting_program(self, prog: ModuleOp) -> str:
+        if self.args.select is not None:
+            return selection_text(prog, self.args.select)
         self.handles.update(weight_digests(prog))
         return super().output_resulting_program(prog)
 

@@ -23,6 +23,7 @@ examples:
   octet-run model.octet --benchmark --threads 4           latency, on random inputs
   octet-run model.octet --autotune --benchmark            cut products as is fastest here
   octet-run model.octet --profile --inputs x.npz          time per op
+  octet-run model.octet --profile --compare-model         beside what the cost model predicts
   octet-run model.octet --threads 2 --trace t.json        timeline, for ui.perfetto.dev
 """
 
@@ -39,6 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--outputs", metavar="Y.npz", type=Path, help="where to write the outputs, by name"
     )
+    parser.add_argument(
+        "--print-recipe",
+        action="store_true",
+        help="print the recipe it was compiled by, for compile --recipe",
+    )
     parser.add_argument("--benchmark", action="store_true", help="measure the latency")
     parser.add_argument(
         "--autotune",
@@ -51,6 +57,14 @@ def make_parser() -> argparse.ArgumentParser:
         const="table",
         choices=("table", "json"),
         help="print the time of each op, as a table or as JSON",
+    )
+    parser.add_argument(
+        "--compare-model",
+        nargs="?",
+        const="",
+        metavar="TARGET.toml",
+        help="with --profile: beside each time what the cost model says, with the rates of this "
+        "instruction set or of a target, and the rank correlation",
     )
     parser.add_argument(
         "--trace", metavar="T.json", type=Path, help="write a run's timeline for a trace viewer"
@@ -82,7 +96,12 @@ def run(arguments: list[str]) -> None:
         raise OctetError(f"--threads {args.threads}: expected at least 1, or 0 for all cores")
     if args.outputs is not None and args.inputs is None:
         raise OctetError("--outputs without --inputs: name the inputs to run on")
+    if args.compare_model is not None and (not args.profile or args.threads != 1):
+        raise OctetError("--compare-model goes with --profile, on one thread: it is a model of one")
     program = Program.load(args.program, isa=args.isa)
+    if args.print_recipe:
+        sys.stdout.write(program.manifest.get("recipe", ""))
+        return
     if args.autotune:
         print(f"tilings stored in {program.autotune()}")
     if not (args.inputs or args.benchmark or args.profile or args.trace):
@@ -99,7 +118,7 @@ def run(arguments: list[str]) -> None:
     if args.benchmark:
         _benchmark(program, feeds, args.threads)
     if args.profile or args.trace:
-        _profile(program, feeds, args.threads, args.profile, args.trace)
+        _profile(program, feeds, args)
 
 
 def _describe(program: Program) -> None:
@@ -158,26 +177,27 @@ def _benchmark(program: Program, feeds: dict[str, np.ndarray], threads: int) -> 
     )
 
 
-def _profile(
-    program: Program,
-    feeds: dict[str, np.ndarray],
-    threads: int,
-    form: str | None,
-    trace: Path | None,
-) -> None:
+def _profile(program: Program, feeds: dict[str, np.ndarray], args: argparse.Namespace) -> None:
     import json
 
     from rich.console import Console
 
     from compiler.profile_table import as_table
+    from compiler.targets import load_target
+    from dialects.rates import RATES_OF_ISA
     from runtime.artifact import replacing
+    from runtime.profiling.comparison import compare
     from runtime.profiling.trace import trace_events
 
-    profile = program.profile(feeds, threads=threads)
+    form, trace, against = args.profile, args.trace, args.compare_model
+    rates = load_target(against).rates if against else RATES_OF_ISA[program.isa.name]
+    profile = program.profile(feeds, threads=args.threads)
+    comparison = None if against is None else compare(profile, rates)
     if form == "json":
-        print(json.dumps(profile.to_json(), indent=1))
+        print(json.dumps((comparison or profile).to_json(), indent=1))
     elif form == "table":
-        Console(width=None if sys.stdout.isatty() else 140).print(as_table(profile))
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        console.print(as_table(profile, comparison))
     if trace is not None:
         with replacing(trace) as temporary:
             temporary.write_text(json.dumps(trace_events(profile)))

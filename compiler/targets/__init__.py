@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from compiler.rates.table import rates_of
 from dialects.errors import OctetError
+from dialects.rates import RATES_OF_ISA
 from dialects.target import Int8Rule, Target
 from passes.placement.halves import BUILT_IN
 
 HOST = "host"
 FOLDER = Path(__file__).parent
 STORAGE_TYPES = ("u8", "s8")
+KEYS = {"isa", "int8", "bf16", "f16", "rates"}
 
 
 def target_names() -> list[str]:
@@ -42,13 +45,18 @@ def load_target(name: str) -> Target:
 def _host() -> Target:
     """What this machine runs best. Its instruction set stays `host`: a program compiled for it
     takes the best kernels of whatever machine it runs on."""
+    return dataclasses.replace(_read(host_file()), name=HOST, isa=HOST)
+
+
+def host_file() -> Path:
+    """The file that describes the best instruction set of this machine."""
     from runtime.kernels.isa import best_isa
 
     best = best_isa()
-    targets = {target.isa: target for target in map(_read, sorted(FOLDER.glob("*.toml")))}
+    files = {_read(path).isa: path for path in sorted(FOLDER.glob("*.toml"))}
     for isa in best.lineage:
-        if isa.name in targets:
-            return dataclasses.replace(targets[isa.name], name=HOST, isa=HOST)
+        if isa.name in files:
+            return files[isa.name]
     raise OctetError(f"no target file describes this machine's instruction set {best.name}")
 
 
@@ -58,7 +66,7 @@ def _read(path: Path) -> Target:
             contents = tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OctetError(f"{path}: not a valid TOML file: {error}") from None
-    _check_keys(path, "", contents, required={"isa"}, allowed={"isa", "int8", "bf16", "f16"})
+    _check_keys(path, "", contents, required={"isa"}, allowed=KEYS)
     isa, table = contents["isa"], contents.get("int8", {})
     _check_isa(path, isa)
     if not isinstance(table, dict):
@@ -73,6 +81,7 @@ def _read(path: Path) -> Target:
         int8=rules,
         bf16=_half_operators(path, "bf16", contents.get("bf16", {})),
         f16=_half_operators(path, "f16", contents.get("f16", {})),
+        rates=rates_of(path, contents.get("rates", {}), RATES_OF_ISA[isa]),
     )
 
 

@@ -4,6 +4,7 @@ layout.py       how a buffer lies in memory
 signatures.py   what can be called
 ops.py          constants, calls, views
 join.py         buffers that others are windows of
+part.py         windows of buffers
 loops.py        loops whose body is written out
 """
 
@@ -15,5 +16,6 @@ from dialects.kernel.join import JoinOp
 from dialects.kernel.layout import BufferAttr
 from dialects.kernel.loops import LOOP_OPS
 from dialects.kernel.ops import CallOp, ConstantOp, ViewOp
+from dialects.kernel.part import PartOp
 
-Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp, *LOOP_OPS], [BufferAttr])
+Kernel = Dialect("kernel", [ConstantOp, CallOp, ViewOp, JoinOp, PartOp, *LOOP_OPS], [BufferAttr])

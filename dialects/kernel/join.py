@@ -18,7 +18,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects import shapes as shape_rules
-from dialects.assembly import PlainAssembly, to_attribute
+from dialects.assembly import INTEGERS, PlainAssembly, to_attribute
 from dialects.errors import OctetError
 from dialects.kernel.layout import BufferAttr, Window
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, layout_of
@@ -45,6 +45,7 @@ class JoinOp(PlainAssembly):
     inputs = var_operand_def(MemRefType)
     axis = prop_def(IntegerAttr)
     layer = opt_attr_def(StringAttr)
+    index = opt_attr_def(INTEGERS)
     result = result_def(MemRefType)
 
     @classmethod

@@ -61,6 +61,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects.assembly import (
     FLOATS,
+    INTEGERS,
     from_attribute,
     parse_optional_plain_dictionary,
     print_plain_dictionary,
@@ -159,6 +160,8 @@ class LoopOp(IRDLOperation):
     layer = opt_attr_def(StringAttr)
     absorbed = opt_attr_def(ArrayAttr)
     precision = opt_attr_def(PrecisionAttr)
+    placed_by = opt_attr_def(StringAttr)
+    index = opt_attr_def(INTEGERS)
     buffers = var_result_def(MemRefType)
     body = region_def("single_block")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -106,7 +106,12 @@ class ViewOp(PlainAssembly):
 
     x = operand_def(MemRefType)
     shape = prop_def(INTEGERS)
+    layer = opt_attr_def(StringAttr)
+    index = opt_attr_def(INTEGERS)
     result = result_def(MemRefType)
+
+    KEPT: ClassVar = ("layer", "index")
+    """What it keeps of the reshape it was."""
 
     def infer_shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [resolve_reshape(shapes[0], self.shape.get_values())]
@@ -160,6 +165,8 @@ class CallOp(IRDLOperation):
     layer = opt_attr_def(StringAttr)
     absorbed = opt_attr_def(ArrayAttr)
     precision = opt_attr_def(PrecisionAttr)
+    placed_by = opt_attr_def(StringAttr)
+    index = opt_attr_def(INTEGERS)
     buffers = var_result_def(MemRefType)
 
     @classmethod

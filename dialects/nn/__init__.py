@@ -6,6 +6,7 @@ One file per op family:
 
     base.py            what every op declares about itself
     attributes.py      precision, fused activation, weight handle
+    scheme.py          how one value is to be quantized
     constant.py        constants
     elementwise.py     unary, binary, comparison, cast, lookup table
     linear.py          conv, conv_transpose, matmul
@@ -34,6 +35,7 @@ from dialects.nn.movement import MOVEMENT_OPS
 from dialects.nn.normalization import NORMALIZATION_OPS
 from dialects.nn.pooling import POOLING_OPS
 from dialects.nn.reduction import REDUCTION_OPS
+from dialects.nn.scheme import SchemeAttr
 
 
 class MaterializeConstant(ConstantMaterializationInterface):
@@ -58,5 +60,8 @@ NN_OPS = (
 )
 
 Nn = Dialect(
-    "nn", list(NN_OPS), [PrecisionAttr, ActivationAttr, WeightAttr], [MaterializeConstant()]
+    "nn",
+    list(NN_OPS),
+    [PrecisionAttr, ActivationAttr, WeightAttr, SchemeAttr],
+    [MaterializeConstant()],
 )

@@ -13,10 +13,11 @@ from xdsl.irdl import OptOperandDef, VarOperandDef, opt_attr_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.assembly import FLOATS, PlainAssembly, to_attribute
+from dialects.assembly import FLOATS, INTEGERS, PlainAssembly, to_attribute
 from dialects.elements import HALVES, dtype_of, i64, is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
+from dialects.nn.scheme import SchemeAttr
 from dialects.quant import UniformQuantizedType, verify_channels
 from dialects.shapes import Shape
 
@@ -78,8 +79,14 @@ class NnOp(PlainAssembly):
     precision = opt_attr_def(PrecisionAttr)
     placed_by = opt_attr_def(StringAttr)
     """Which rule chose the precision, and why."""
+    index = opt_attr_def(INTEGERS)
+    """Which ops of the placed program this one computes, see `dialects.origin`."""
     range = opt_attr_def(FLOATS)
     """Calibrated [low, high] of each result, in real numbers."""
+    scheme = opt_attr_def(SchemeAttr)
+    """How the first result is to be quantized, where that differs from the defaults."""
+    weight_scheme = opt_attr_def(SchemeAttr)
+    """... and the constant weight."""
 
     @classmethod
     def make(

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import AnyFloat, DenseIntOrFPElementsAttr, TensorType
 from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def, result_def, traits_def
+from xdsl.irdl import irdl_op_definition, opt_attr_def, prop_def, result_def, traits_def
 from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
@@ -33,6 +33,8 @@ class ConstantOp(NnOp, HasFolderInterface):
 
     value = prop_def(Attribute)
     result = result_def(TensorType)
+    origin = opt_attr_def(WeightAttr)
+    """The float weight that was quantized: what `correct-bias` compares with."""
 
     @classmethod
     def of(

@@ -26,11 +26,17 @@ from dialects.program import (
     input_names,
     main_function,
     range_of,
+    scheme_of,
     set_argument_attributes,
     set_argument_range,
 )
 from passes.base import Numerics, OctetPass
-from passes.calibrate.observers import MinMax, MovingAverage, Observer, Percentile
+from passes.calibrate.observers import MinMax, MovingAverage, Observer, Optimal, Percentile
+from passes.calibrate.thresholds import (
+    greatest_sqnr_range,
+    least_divergence_range,
+    least_squares_range,
+)
 from passes.dataflow import quantizations
 from runtime.reference.evaluate import evaluate
 
@@ -52,16 +58,20 @@ class CalibratePass(OctetPass):
     Every range holds 0. Constants get none (their contents are known), nor do integers, booleans,
     and values that the model quantizes itself: their parameters are fixed. A value that takes on
     infinities it was given (an attention mask of -inf) gets none either, and cannot become int8.
+    A value whose `scheme` fixes a range or scale keeps that; one whose scheme names a method is
+    measured by it.
 
     `method` is min-max (the extremes), moving-average (extremes per batch, averaged with
-    `momentum`) or percentile (the range of `percentile` percent of the values, from a histogram
-    of `bins` bins). Batches are streamed: memory does not grow with their number.
+    `momentum`), or, from a histogram of `bins` bins: percentile (the range of `percentile` percent
+    of the values), mse, sqnr or entropy (see `passes/calibrate/thresholds.py`). Batches are
+    streamed: memory does not grow with their number.
     """
 
     name = "calibrate"
     NUMERICS: ClassVar = Numerics.EXACT
+    NEEDS_DATA: ClassVar = True
 
-    method: Literal["min-max", "moving-average", "percentile"] = "min-max"
+    method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
     percentile: int | float = 99.99
     momentum: int | float = 0.9
     bins: int = 2048
@@ -73,7 +83,7 @@ class CalibratePass(OctetPass):
                 "calibrate: no calibration data was given; pass representative inputs (for "
                 "example --calibration-data inputs.npz, one array per input name)"
             )
-        observers = {value: self._observer() for value in observed_values(module)}
+        observers = {value: self._observer(value) for value in observed_values(module)}
         clear_ranges(observers)
         batches = stream(ctx.calibration_data(), module, ctx, observers)
         if not batches:
@@ -91,14 +101,24 @@ class CalibratePass(OctetPass):
         if not 16 <= self.bins <= 2**20:
             raise OctetError(f"calibrate: bins is 16 to 1048576, got {self.bins}")
 
-    def _observer(self) -> Observer:
-        match self.method:
-            case "min-max":
-                return MinMax()
+    def _observer(self, value: SSAValue) -> Observer:
+        scheme = scheme_of(value)
+        momentum = self.momentum if scheme.momentum is None else scheme.momentum
+        percentile = self.percentile if scheme.percentile is None else scheme.percentile
+        bins = scheme.bins or self.bins
+        match scheme.calibration_method or self.method:
             case "moving-average":
-                return MovingAverage(float(self.momentum))
+                return MovingAverage(float(momentum))
             case "percentile":
-                return Percentile(float(self.percentile), self.bins)
+                return Percentile(float(percentile), bins)
+            case "mse":
+                return Optimal(least_squares_range, bins)
+            case "sqnr":
+                return Optimal(greatest_sqnr_range, bins)
+            case "entropy":
+                return Optimal(least_divergence_range, bins)
+            case _:
+                return MinMax()
 
 
 def observed_values(module: ModuleOp) -> list[SSAValue]:
@@ -113,7 +133,9 @@ def observed_values(module: ModuleOp) -> list[SSAValue]:
     return [
         value
         for value in (*block.args, *results)
-        if is_float(element_of_value(value)) and next(quantizations(value), None) is None
+        if is_float(element_of_value(value))
+        and next(quantizations(value), None) is None
+        and not scheme_of(value).is_fixed
     ]
 
 
@@ -147,6 +169,8 @@ def stream(
                 observers.pop(value, None)
             elif value in observers:
                 observers[value].update(array)
+                if ctx.watch is not None:
+                    ctx.watch(value, array)
 
         evaluate(module, feed, ctx.weights, observe)
         count += 1

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from passes.calibrate.thresholds import Distribution
 
 
 class Observer(ABC):
@@ -155,3 +158,30 @@ class Percentile(Observer):
     def estimate(self) -> tuple[float, float]:
         low, high = self.histogram.quantile_bounds((100.0 - self.percentile) / 200.0)
         return max(low, self.extremes.low), min(high, self.extremes.high)
+
+
+@dataclass
+class Optimal(Observer):
+    """The range that `choose` takes from the distribution of all values, for a stated criterion."""
+
+    choose: Callable[[Distribution], tuple[float, float]]
+    bins: int
+    extremes: MinMax = field(default_factory=MinMax)
+    zeros: int = 0
+    histogram: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.histogram = Histogram(self.bins)
+
+    def update(self, array: np.ndarray) -> None:
+        self.extremes.update(array)
+        self.histogram.update(array)
+        self.zeros += int(array.size - np.count_nonzero(array))
+
+    def estimate(self) -> tuple[float, float]:
+        low, high = self.extremes.range()
+        histogram = self.histogram
+        distribution = Distribution(
+            histogram.width, histogram.start, histogram.counts, self.zeros, low, high
+        )
+        return self.choose(distribution)

@@ -10,11 +10,10 @@ from xdsl.ir import SSAValue
 
 from dialects.context import OctetContext
 from dialects.kernel.join import JoinOp
-from dialects.kernel.layout import BufferAttr
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, buffer_type, layout_of
-from dialects.kernel.signatures import signatures
 from dialects.program import body_of, main_function
 from passes.base import OctetPass
+from passes.kernel.windows import halo_within, takes_strides
 from runtime.planning.memory import assign_windows, retype
 
 
@@ -95,7 +94,7 @@ def _widen(concat: CallOp) -> None:
     widths = [halo for halo in halos if halo]
     if not widths or layout.order.data != "nhwc" or layout.window is not None or _axis(concat) >= 2:
         return
-    if all(_takes_strides(op) for op in _users(result)):
+    if all(takes_strides(op) for op in _users(result)):
         wide = tuple(map(max, *widths)) if len(widths) > 1 else widths[0]
         retype(result, buffer_shape(result), layout.with_halo(wide))
 
@@ -119,24 +118,13 @@ def _can_be_window(concat: CallOp, value: SSAValue) -> bool:
         and layout.order == whole.order
         and buffer_element(value) == buffer_element(result)
         and list(concat.inputs).count(value) == 1
-        and _within(layout, whole)
-        and all(_takes_strides(op) for op in (value.owner, *_users(value)))
+        and halo_within(layout, whole)
+        and all(takes_strides(op) for op in (value.owner, *_users(value)))
     )
-
-
-def _within(layout: BufferAttr, whole: BufferAttr) -> bool:
-    """Whether the halo of the whole is wide enough for the part."""
-    have = whole.halo_widths or (0,) * len(layout.halo_widths)
-    return all(width <= wide for width, wide in zip(layout.halo_widths, have, strict=False))
 
 
 def _users(value: SSAValue) -> Iterator[object]:
     return (use.operation for use in value.uses)
-
-
-def _takes_strides(op: object) -> bool:
-    """Whether an op is a kernel call that does not need its buffers to be contiguous."""
-    return isinstance(op, CallOp) and signatures()[op.callee.data].layout != "dense"
 
 
 def _join(concat: CallOp) -> int:
@@ -151,8 +139,7 @@ def _join(concat: CallOp) -> int:
         else:
             parts.append(_copied(concat, value))
     join = JoinOp.of(parts, axis, result.type)  # pyright: ignore[reportArgumentType] - a memref
-    if concat.layer is not None:
-        join.layer = concat.layer
+    join.layer, join.index = concat.layer, concat.index
     _replace(concat, join)
     assign_windows(join)
     return windows

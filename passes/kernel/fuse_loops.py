@@ -22,6 +22,7 @@ from dialects.kernel.ops import (
     is_row_major,
     layout_of,
 )
+from dialects.origin import set_indices
 from dialects.program import body_of, main_function
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
@@ -403,7 +404,10 @@ class _Builder:
         if self._is_scalar(value):
             constant = cast(ConstantOp, value.owner)
             return builder.scalar(self.ctx.weights[constant.value.digest.data].item())
-        return values[_read_through(value)]
+        loaded, element = values[_read_through(value)], buffer_element(value)
+        if element in HALVES:  # the dequantize it is read through rounds
+            values[value] = loaded = builder.rounded(loaded, element)
+        return loaded
 
     def _describe(self, loop: LoopOp) -> None:
         """Gives the loop the names and the precision of its members; the last name is its own."""
@@ -423,6 +427,8 @@ class _Builder:
         if absorbed:
             loop.absorbed = ArrayAttr(absorbed)
         loop.precision = next((op.precision for op in members if op.precision is not None), None)
+        loop.placed_by = next((op.placed_by for op in members[::-1] if op.placed_by), None)
+        set_indices(loop, *members)
 
 
 def _spans(loop: LoopOp, shapes: Sequence[Shape]) -> bool:

@@ -45,7 +45,7 @@ from passes.base import Numerics, OctetPass
 from passes.kernel.assign_layout import layout_name, required_layout
 from runtime.reference.evaluate import evaluate_op
 
-KEPT_ATTRIBUTES = ("layer", "absorbed", "precision")
+KEPT_ATTRIBUTES = ("layer", "absorbed", "precision", "placed_by", "index")
 CASTS = {
     QuantizeCastOp: "quantize",
     DequantizeCastOp: "dequantize",
@@ -224,7 +224,12 @@ class _Lowering:
             source = self._copy(source, BufferAttr("dense"))
         shape = shape_of(op.result)
         type = buffer_type(buffer_element(source), shape, BufferAttr("dense"))
-        view = ViewOp(operands=[[source]], result_types=[[type]], properties={"shape": op.shape})
+        view = ViewOp(
+            operands=[[source]],
+            result_types=[[type]],
+            properties={"shape": op.shape},
+            attributes={name: value for name, value in _kept(op).items() if name in ViewOp.KEPT},
+        )
         self.values[op.result] = self._with_halo(op.result, self._add(view)[0])
 
     def _with_halo(self, old: SSAValue, new: SSAValue) -> SSAValue:

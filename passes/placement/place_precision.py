@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar, Literal
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -14,8 +15,6 @@ from dialects.elements import is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
-from dialects.nn.constant import ConstantOp
-from dialects.program import nn_ops
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
@@ -23,7 +22,8 @@ from passes.dataflow import carries_reals, consumers, data_operands, sources, va
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
 from passes.placement.halves import half_obstacle
-from passes.placement.selectors import near, select
+from passes.placement.rules import noting, parse_rules
+from passes.placement.selectors import near, selectable_ops
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class PlacePrecisionPass(OctetPass):
                                        precision = #nn<precision f32>} : ..
 
     `precision` is the default rule: `int8` asks for int8 wherever the target can, `bf16` and `f16`
-    for these, `f32` for nothing. `include` asks for int8 (or for `precision`, if that is bf16 or
-    f16), `bf16` and `f16` ask for those, `exclude` for f32: selectors, applied in this order; the
-    last rule that matches an op wins. `op-types` limits the default rule to these types.
+    for these, `f32` for nothing. `op-types` limits it to these types. `rules` come after it, each a
+    selector and a precision, `type:conv=int8`, or a table of a recipe on one line; the last rule
+    that matches an op wins, and `placed_by` names it. A selector that matches no op is an error;
+    with `allow-unmatched` it is a note on stderr.
 
     An op gets what its rule asks for when all of this holds, else f32:
 
@@ -61,8 +62,9 @@ class PlacePrecisionPass(OctetPass):
 
     Ops that the model itself wraps in Q/DQ are int8 unless a selector says otherwise, or
     `precision=f32` does; they need no neighbours. Movement ops get no precision: quantized values
-    and 16-bit floats pass through them later, unless `exclude` names them. Ops on indices and
-    booleans alone get none either.
+    and 16-bit floats pass through them later, unless a rule places them in f32, or the default is
+    f32 and none of their neighbours is in 8 or 16 bits. Ops on indices and booleans alone get none
+    either.
     """
 
     name = "place-precision"
@@ -70,13 +72,11 @@ class PlacePrecisionPass(OctetPass):
 
     precision: Literal["int8", "bf16", "f16", "f32"] = "int8"
     op_types: tuple[str, ...] | None = None
-    include: tuple[str, ...] | None = None
-    bf16: tuple[str, ...] | None = None
-    f16: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] | None = None
+    rules: tuple[str, ...] | None = None
+    allow_unmatched: bool = False
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        ops = [op for op in nn_ops(module) if not isinstance(op, ConstantOp)]
+        ops = selectable_ops(module)
         rules = Policy.of(self, ops, ctx.target)
         for op, placement in place(ops, rules, ctx).items():
             write(op, placement)
@@ -101,6 +101,8 @@ class Wish:
     """The rule's text, as the user wrote it."""
     named: bool = False
     """The user speaks about this op, so that Q/DQ in the model and neighbours do not matter."""
+    follows: bool = False
+    """A movement op that is f32 only among ops that are: it passes on what rules make int8."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,13 @@ class Policy:
                         f"place-precision: op-types '{name}' matches no op"
                         f"{near(name, sorted(known))}"
                     )
-        default = Precision(options.precision)
-        included = default if default in HALF_PRECISIONS else Precision.INT8
-        for precision, verb, selectors in (
-            (included, "include", options.include or ()),
-            (Precision.BF16, "bf16", options.bf16 or ()),
-            (Precision.F16, "f16", options.f16 or ()),
-            (Precision.F32, "exclude", options.exclude or ()),
-        ):
-            for selector in selectors:
-                for op in select(selector, ops):
-                    wishes[op] = Wish(precision, f"{verb} {selector}: user", named=True)
+        unmatched = noting(options.name) if options.allow_unmatched else None
+        for rule in parse_rules(options.rules):
+            if rule.precision is None:
+                continue
+            text = f"{rule.label}: {rule.reason or 'user'}"
+            for op in rule.ops(ops, unmatched):
+                wishes[op] = Wish(rule.precision, text, named=True)
         return cls(wishes)
 
 
@@ -139,7 +137,8 @@ def default_wish(options: PlacePrecisionPass, op: NnOp, target: Target | None) -
     """What the default rule says about `op`."""
     default = Precision(options.precision)
     if default is Precision.F32:
-        return Wish(default, "default: precision=f32", named=True)
+        moves = op.QUANTIZATION is Quantization.MOVES
+        return Wish(default, "default: precision=f32", named=not moves, follows=moves)
     if options.op_types is not None:
         listed = op.mnemonic in options.op_types
         rule = f"op-types: {op.mnemonic} is {'' if listed else 'not '}listed"
@@ -181,7 +180,20 @@ def place(ops: Sequence[NnOp], policy: Policy, ctx: OctetContext) -> dict[NnOp, 
                 if (reason := missing(op, placement.precision, serves)) is not None:
                     placements[op] = Placement(Precision.F32, reason)
                     changed = True
+    for op in ops:
+        if policy.wishes[op].follows and not _touches_few_bits(op, placements):
+            placements[op] = Placement(Precision.F32, policy.wishes[op].rule)
     return placements
+
+
+def _touches_few_bits(op: NnOp, placements: Mapping[NnOp, Placement | None]) -> bool:
+    """A source or a user of a movement op, seen through movement, is placed in 8 or 16 bits."""
+    around = [*chain.from_iterable(sources(value) for value in op.operands)]
+    around += chain.from_iterable(consumers(value) for value in op.results)
+    if any(isinstance(neighbour, DequantizeCastOp | QuantizeCastOp) for neighbour in around):
+        return True
+    found = (placements.get(other) for other in around if isinstance(other, NnOp))
+    return any(placed is not None and placed.precision is not Precision.F32 for placed in found)
 
 
 def write(op: NnOp, placement: Placement | None) -> None:

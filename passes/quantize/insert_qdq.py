@@ -13,22 +13,26 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
 from dialects.errors import OctetError
-from dialects.nn.attributes import Precision, PrecisionAttr
+from dialects.nn.attributes import Precision, PrecisionAttr, WeightAttr
 from dialects.nn.base import NnOp, Quantization, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import AddOp, ClipOp, ReluOp
 from dialects.nn.linear import ConvOp, MatmulOp
-from dialects.program import nn_ops, range_of
+from dialects.nn.scheme import Scheme
+from dialects.origin import set_indices
+from dialects.program import nn_ops, range_of, scheme_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
 from passes.dataflow import (
     constant_of,
     consumers,
     data_operands,
+    moves_data,
     quantizations,
     quantized_element,
     stored_behind,
     varying_operand,
+    weight_operand,
 )
 from passes.integer.proofs import (
     INT32_MAX,
@@ -38,7 +42,8 @@ from passes.integer.proofs import (
     quantized_bias,
 )
 from passes.placement.capabilities import FLOAT_RESULT, capability_of
-from passes.quantize.parameters import activation_element, fits, weight_element
+from passes.quantize.fixed import check_fixed, weight_scheme
+from passes.quantize.parameters import element_by_scheme, fits, weight_element_by_scheme
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import quantize
 
@@ -83,6 +88,10 @@ class InsertQdqPass(OctetPass):
     - *Proof.* A weight whose sums or bias could exceed 32 bits gets a greater scale; where that
       would cost more than two bits, the op stays in float and says so in `placed_by`.
 
+    A `scheme` or `weight_scheme` takes precedence over the options, key by key. Numbers that it
+    fixes are used as they are or not at all: if the value does not become int8 after all, or the
+    proof would need another scale, that is an error.
+
     `activation-type` and `weight-type` are u8 or s8; symmetric types have a fixed zero point;
     `reduce-range` keeps weights to 7 bits, `float-results` leaves last layers unrounded.
     """
@@ -113,6 +122,10 @@ class InsertQdqPass(OctetPass):
             result = op.results[0]
             if op not in float_results and next(quantizations(result), None) is None:
                 self._wrap(ctx, result, in_int8)
+        for op in nn_ops(module):
+            if moves_data(op) and scheme_of(op.results[0]).is_fixed and is_used_in_int8(op):
+                self._wrap(ctx, op.results[0], {*in_int8, op})
+        check_fixed(module)
 
     def _split_float_results(self, ops: Sequence[NnOp]) -> tuple[list[NnOp], set[NnOp]]:
         """The ops, residuals unfused where the result stays float, and those with such results.
@@ -132,12 +145,22 @@ class InsertQdqPass(OctetPass):
     def _check_target(self, ctx: OctetContext, ops: Sequence[NnOp]) -> None:
         for op in ops:
             rule = ctx.target.int8.get(capability_of(op)) if ctx.target is not None else None
-            if rule is not None and self.activation_type not in rule.activations:
+            if rule is None:
+                continue
+            for index in activations(op):
+                scheme = scheme_of(op.operands[index])
+                storage = scheme.storage or self.activation_type
+                if storage in rule.activations or stored_behind(op.operands[index]) is not None:
+                    continue
                 assert ctx.target is not None
                 raise OctetError(
                     f"insert-qdq: target {ctx.target.name} has no {op.mnemonic} kernel for "
-                    f"{self.activation_type} activations (layer {op.source_name}); use "
-                    f"activation-type={rule.activations[0]}"
+                    f"{storage} activations (layer {op.source_name}); "
+                    + (
+                        f"use activation-type={rule.activations[0]}"
+                        if scheme.storage is None
+                        else f"{scheme.who} asks for them: use {rule.activations[0]}"
+                    )
                 )
 
     def _demoted(self, ctx: OctetContext, op: NnOp, problem: str | None) -> bool:
@@ -153,6 +176,8 @@ class InsertQdqPass(OctetPass):
             return False
         if range_of(result) is None:
             return True
+        if scheme_of(result).is_fixed:
+            return False
         return self.float_results and not any(
             user in in_int8 or isinstance(user, QuantizeCastOp) for user in consumers(result)
         )
@@ -160,8 +185,8 @@ class InsertQdqPass(OctetPass):
     def _activation_element(self, value: SSAValue) -> UniformQuantizedType:
         bounds = range_of(value)
         assert bounds is not None
-        return activation_element(
-            *bounds, self.activation_type, symmetric=self.activation_symmetric
+        return element_by_scheme(
+            scheme_of(value), bounds, self.activation_type, symmetric=self.activation_symmetric
         )
 
     def _wrap(self, ctx: OctetContext, value: SSAValue, in_int8: set[NnOp]) -> None:
@@ -189,22 +214,24 @@ class InsertQdqPass(OctetPass):
 
     def _quantize_weights(self, ctx: OctetContext, ops: list[NnOp]) -> list[NnOp]:
         """Quantizes each weight once for all its int8 users; gives the ops that stay int8."""
-        users: dict[tuple[SSAValue, int | None], list[NnOp]] = {}
+        users: dict[tuple[SSAValue, int | None, Scheme], list[NnOp]] = {}
         for op in ops:
             index = weight_operand(op)
             if index is not None and isinstance(op.operands[index].owner, ConstantOp):
-                users.setdefault((op.operands[index], self._axis(op, index)), []).append(op)
+                key = (op.operands[index], self._axis(op, index), weight_scheme(op))
+                users.setdefault(key, []).append(op)
         dropped: set[NnOp] = set()
-        for (weight, axis), group in users.items():
+        for (weight, axis, scheme), group in users.items():
             constant = weight.owner
             assert isinstance(constant, ConstantOp)
-            found = self._weight_element(ctx, constant.array(ctx.weights), axis, group)
+            found = self._weight_element(ctx, constant.array(ctx.weights), axis, scheme, group)
             if isinstance(found, str):
                 dropped.update(op for op in group if self._demoted(ctx, op, found))
                 continue
             element, stored = found
             quantized = ConstantOp.of(stored, ctx.weights, element)
             quantized.layer = constant.layer
+            quantized.origin = WeightAttr(ctx.weights.add(constant.array(ctx.weights)))
             pair = DequantizeCastOp(quantized.result, TensorType(f32, stored.shape))
             Rewriter.insert_op([quantized, pair], InsertPoint.after(constant))
             self.count(ctx, "weights")
@@ -217,12 +244,21 @@ class InsertQdqPass(OctetPass):
         return [op for op in ops if op not in dropped]
 
     def _axis(self, op: NnOp, index: int) -> int | None:
-        if not self.per_channel:
+        scheme = weight_scheme(op)
+        per_channel = self.per_channel if scheme.per_channel is None else scheme.per_channel
+        if scheme.scale is not None:
+            per_channel = len(scheme.scale) > 1
+        if not per_channel:
             return None
         return op.WEIGHT_AXES[op.operand_names()[index]] % len(shape_of(op.operands[index]))
 
     def _weight_element(
-        self, ctx: OctetContext, weight: np.ndarray, axis: int | None, users: Sequence[NnOp]
+        self,
+        ctx: OctetContext,
+        weight: np.ndarray,
+        axis: int | None,
+        scheme: Scheme,
+        users: Sequence[NnOp],
     ) -> tuple[UniformQuantizedType, np.ndarray] | str:
         """Type and integers of a weight that no user's sums overflow, or why there are none."""
         if not np.isfinite(weight).all():
@@ -238,9 +274,10 @@ class InsertQdqPass(OctetPass):
                 needed = least_weight_scale(bias, scale)
                 least = np.maximum(least, needed if axis is not None else needed.max())
         for _ in range(8):
-            element = weight_element(
+            element = weight_element_by_scheme(
                 weight,
                 axis,
+                scheme,
                 self.weight_type,
                 symmetric=self.weight_symmetric,
                 reduce_range=self.reduce_range,
@@ -253,7 +290,7 @@ class InsertQdqPass(OctetPass):
             )
             if excess <= 1.0:
                 return element, stored
-            if excess > MOST_WIDENING:
+            if excess > MOST_WIDENING or scheme.scale is not None:
                 break
             # 2 % more than needed: rounding the weights anew may add a little to the sums.
             least = np.array(element.scales.get_values()) * (excess * 1.02)
@@ -287,6 +324,13 @@ def _excess(
     return float(bounds.max(initial=0)) / INT32_MAX
 
 
+def is_used_in_int8(op: NnOp) -> bool:
+    """The result of a movement op has no pair of its own, but what is moved from it has."""
+    (result,) = op.results
+    unquantized = next(quantizations(result), None) is None
+    return unquantized and any(isinstance(user, QuantizeCastOp) for user in consumers(result))
+
+
 def computes_in_int8(op: NnOp) -> bool:
     """Placed in int8, computing, and not on integers yet."""
     return (
@@ -295,14 +339,6 @@ def computes_in_int8(op: NnOp) -> bool:
         and not isinstance(op, ConstantOp)
         and not any(quantized_element(value) for value in (*op.operands, *op.results))
     )
-
-
-def weight_operand(op: NnOp) -> int | None:
-    """The position of the weight of an op that has one."""
-    for index, name in enumerate(op.operand_names()):
-        if name in op.WEIGHT_AXES and name != "bias" and constant_of(op.operands[index]):
-            return index
-    return None
 
 
 def activations(op: NnOp) -> list[int]:
@@ -381,6 +417,7 @@ def unfuse_residual(op: NnOp) -> NnOp:
             bare.attributes[name] = attribute
     for part in tail:
         part.precision, part.placed_by = PrecisionAttr(Precision.F32), reason
+        set_indices(part, op)
     tail[-1].range = op.range
     Rewriter.replace_op(op, [bare, *tail], [tail[-1].results[0]])
     return bare

@@ -12,11 +12,13 @@ from xdsl.rewriter import Rewriter
 
 from dialects.context import OctetContext
 from dialects.nn.base import NnOp, shape_of
-from dialects.program import body_of, main_function, range_of
+from dialects.nn.scheme import Scheme
+from dialects.program import body_of, main_function, range_of, scheme_of
 from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
 from passes.dataflow import (
     data_operands,
+    element_of_quantized,
     fill_value,
     is_constant,
     moves_data,
@@ -24,7 +26,7 @@ from passes.dataflow import (
     quantized_element,
     stored_behind,
 )
-from passes.quantize.parameters import activation_element, union
+from passes.quantize.parameters import bounds_of, element_by_scheme, union
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class UnifyScalesPass(OctetPass):
     two of them share, end in one group. A max-pool, a slice or a reshape takes its operand's type:
     its values are some of its operand's, so their narrower range would only cost a conversion.
 
+    A `scheme` is kept. A value with fixed numbers never changes its type: the others of its group
+    take it if it expresses their ranges, else they agree among themselves. A value whose scheme
+    asks for another storage or symmetry than the group agrees on keeps its own type. What is kept
+    apart is counted, and requantized where it is moved.
+
     Fires only on pairs whose value has a calibrated `range`: the parameters of an imported Q/DQ
     pair are part of the model and stay, and `propagate-qdq` requantizes around them. Does not fire
     through a movement op that will stay float because some operand and its result are not
@@ -66,9 +73,14 @@ class UnifyScalesPass(OctetPass):
             elements = {quantized_element(cast.result) for cast in pairs}
             if len(elements) < 2:
                 continue
-            element = unified(group, pairs)
+            element = fixed_for_all(group, pairs) or unified(group, pairs)
+            if element is None:
+                continue
             for cast in pairs:
-                retype(cast, element)
+                if keeps_scheme(cast, element):
+                    retype(cast, element)
+                else:
+                    self.count(ctx, "kept apart by a scheme")
             self.count(ctx, "groups")
 
 
@@ -151,12 +163,47 @@ def is_covered(value: SSAValue, covered: set[SSAValue]) -> bool:
     return stored_behind(value) is not None or bool(free_quantizations(source)) or source in covered
 
 
-def unified(group: list[SSAValue], pairs: list[QuantizeCastOp]) -> UniformQuantizedType:
-    """The type for the union of the ranges of `pairs`.
+def fixed_for_all(
+    group: list[SSAValue], pairs: list[QuantizeCastOp]
+) -> UniformQuantizedType | None:
+    """The one type that schemes of the group fix, if it expresses the other values too."""
+    fixed = [cast for cast in pairs if scheme_of(cast.input).is_fixed]
+    elements = {element_of_quantized(cast.result) for cast in fixed}
+    if len(elements) != 1:
+        return None
+    (element,) = elements
+    low, high = bounds_of(element)
+    given, members = {cast.input for cast in fixed}, set(group)
+    for cast in pairs:
+        bounds = range_of(cast.input)
+        assert bounds is not None
+        if cast.input in given or _moved_from(cast.input, given, members):
+            continue
+        if bounds[0] < low or bounds[1] > high:
+            return None
+    return element
+
+
+def keeps_scheme(cast: QuantizeCastOp, element: UniformQuantizedType) -> bool:
+    """`element` is what the scheme of the quantized value asks for, as far as it asks."""
+    scheme = scheme_of(cast.input)
+    if scheme.is_fixed:
+        return element == element_of_quantized(cast.result)
+    storage = "s8" if element.is_signed else "u8"
+    return (
+        scheme.storage in (None, storage)
+        and (not scheme.limits_storage or element.limits == scheme.limits(storage))
+        and (not scheme.symmetric or _is_symmetric(element))
+    )
+
+
+def unified(group: list[SSAValue], pairs: list[QuantizeCastOp]) -> UniformQuantizedType | None:
+    """The type for the union of the ranges of `pairs`; None if schemes fix them all.
 
     A value moved from quantized values of the group adds nothing: it holds some of theirs. The
-    storage type and symmetry are those of the first pair.
+    storage type and symmetry are those that a scheme asks for, else those of the first pair.
     """
+    pairs = [cast for cast in pairs if not scheme_of(cast.input).is_fixed]
     paired = {cast.input for cast in pairs}
     members = set(group)
     ranges: list[tuple[float, float]] = []
@@ -165,11 +212,17 @@ def unified(group: list[SSAValue], pairs: list[QuantizeCastOp]) -> UniformQuanti
         assert bounds is not None
         if not _moved_from(value, paired, members):
             ranges.append(bounds)
-    first = quantized_element(pairs[0].result)
-    assert first is not None
-    symmetric = all(_is_symmetric(cast) for cast in pairs)
-    return activation_element(
-        *union(ranges), "s8" if first.is_signed else "u8", symmetric=symmetric
+    if not ranges:
+        return None
+    elements = [element_of_quantized(cast.result) for cast in pairs]
+    asked = Scheme()
+    for cast in reversed(pairs):
+        asked = Scheme(**{**asked.values(), **scheme_of(cast.input).form()})
+    return element_by_scheme(
+        asked,
+        union(ranges),
+        "s8" if elements[0].is_signed else "u8",
+        symmetric=all(map(_is_symmetric, elements)),
     )
 
 
@@ -190,10 +243,8 @@ def _moved_from(value: SSAValue, quantized: set[SSAValue], members: set[SSAValue
     return True
 
 
-def _is_symmetric(cast: QuantizeCastOp) -> bool:
+def _is_symmetric(element: UniformQuantizedType) -> bool:
     """The zero point is one that `activation_element` gives symmetric types."""
-    element = quantized_element(cast.result)
-    assert element is not None
     (zero_point,) = element.zero_points.get_values()
     low, high = element.limits
     return zero_point in ((low + high + 1) // 2, max(low, 0))

@@ -140,14 +140,17 @@ def _transposed_already(
     """What another op's transpose makes of `operand`, where it undoes `permutation`.
 
     Only if the transposes before `user` have no other use: they go, so there is one less, and no
-    rewrite can bring back what this one did.
+    rewrite can bring back what this one did. One of these would not go if it were the other op's
+    (`x + transpose(x)`, with a permutation that undoes itself).
     """
-    if any(sole_user(transpose.result) is not user for transpose in _transposes_before(user)):
+    feeding = _transposes_before(user)
+    if any(sole_user(transpose.result) is not user for transpose in feeding):
         return None
     for use in operand.uses:
         other = use.operation
         if (
             isinstance(other, TransposeOp)
+            and other not in feeding
             and other.permutation.get_values() == inverse(permutation)
             and other.result.first_use is not None
             and other.is_before_in_block(user)

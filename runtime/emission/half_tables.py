@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from dialects.cost import LEAST_TABULATED, instructions_of
 from dialects.elements import HALVES
 from dialects.kernel.loops import LoopOp
 from dialects.kernel.ops import buffer_element
 from runtime.executor import run_calls
 from runtime.kernels.abi import Call, View
 from runtime.kernels.lookup import half_lookup_calls
-from runtime.kernels.loop_source import instructions_of
 from runtime.kernels.loops import Operand, loop_calls, plan_loop
-
-_LEAST_INSTRUCTIONS = 20
-"""Shorter bodies are vector loops that take less than a look-up per element."""
 
 _LEAST_ELEMENTS = 4096
 """Below it the lines of the table have to be fetched about as often as they are used."""
@@ -43,7 +40,7 @@ def is_half_function(op: LoopOp, inputs: list[Operand], results: list[Operand]) 
         return False
     if any(buffer_element(value) not in HALVES for value in values):
         return False
-    long = sum(map(instructions_of, op.ops())) >= _LEAST_INSTRUCTIONS
+    long = sum(map(instructions_of, op.ops())) >= LEAST_TABULATED
     return long and results[0].view.size >= _LEAST_ELEMENTS
 
 

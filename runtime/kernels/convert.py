@@ -19,9 +19,9 @@ import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View, contiguous_strides, f32_bits
 from runtime.kernels.any_element import any_cast_calls
-from runtime.kernels.cast_pixels import cast_pixel_calls, casts_pixels
 from runtime.kernels.element_types import BYTES, EVERY_ELEMENT
 from runtime.kernels.half import NARROW, STORED, WIDEN, itself
+from runtime.kernels.interleave_pixels import casts_pixels, interleave_pixel_calls
 from runtime.kernels.intrinsics import f32_argument, rint
 from runtime.kernels.isa import Isa
 from runtime.kernels.quantize_pixels import packs_pixels, pixel_calls, quantized
@@ -227,7 +227,7 @@ def cast_calls(x: View, y: View) -> list[Call]:
     if y.size == 0:
         return []
     if casts_pixels(x, y):
-        return cast_pixel_calls(x, y)
+        return interleave_pixel_calls(x, y)
     if "float32" not in (x.dtype.name, y.dtype.name):
         return any_cast_calls(x, y)
     return [Call(cast_kernel(x.dtype.name, y.dtype.name), nest_arguments((x, y)))]

@@ -7,6 +7,7 @@ moved as integers.
     rows     both sides run along the same axis: one loop per row
     blocks   the fast axes differ (a transpose): tiles of 32 rows of y, so that every cache line of
              x is used up while it is in the first-level cache
+    pixels   the planes of an image become interleaved (see `interleave_pixels`)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from runtime.kernels.abi import Call, Kernel, View
+from runtime.kernels.interleave_pixels import interleave_pixel_calls, moves_pixels
 from runtime.kernels.intrinsics import POINTERS
 from runtime.kernels.isa import Isa
 from runtime.kernels.strided import (
@@ -98,6 +100,8 @@ def copy_calls(x: View, y: View) -> list[Call]:
         raise ValueError(f"cannot copy elements of type {x.dtype} to {y.dtype}: sizes differ")
     if y.size == 0:
         return []
+    if moves_pixels(x, y):
+        return interleave_pixel_calls(x, y)
     views = (x.broadcast_to(y.shape), y)
     size = y.dtype.itemsize
     axes = common_axes(views)

@@ -24,6 +24,7 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import FloatAttr, f32
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from dialects.cost import instructions_of
 from dialects.elements import dtype_of
 from dialects.kernel.loops import COMPARISONS, FoldOp, LengthOp, LoopOp, row_values
 from runtime.kernels.half import STORED
@@ -72,17 +73,6 @@ EXPRESSIONS: Mapping[type[Operation], str] = {
 }
 _COMPARE = {"oeq": "==", "ogt": ">", "oge": ">=", "olt": "<", "ole": "<="}
 
-_COSTS: Mapping[type[Operation], int] = {
-    arith.DivfOp: 4,
-    arith.TruncFOp: 8,
-    math.ErfOp: 30,
-    math.ExpOp: 20,
-    math.ExpM1Op: 25,
-    math.LogOp: 30,
-    math.SqrtOp: 8,
-    math.TanhOp: 30,
-}
-"""See `instructions_of`; 1 where not listed."""
 _KEEP = 12
 """A value that takes fewer instructions is computed again rather than kept."""
 
@@ -422,8 +412,3 @@ def _half_of(op: arith.TruncFOp | arith.ExtFOp) -> str:
     """numpy's name of the 16-bit type that an op rounds to or comes from."""
     value = op.result if isinstance(op, arith.TruncFOp) else op.input
     return dtype_of(value.type).name
-
-
-def instructions_of(op: Operation) -> int:
-    """Instructions of a scalar op, roughly."""
-    return _COSTS.get(type(op), 1)

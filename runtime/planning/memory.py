@@ -1,7 +1,8 @@
 """Plans the memory of a program at the `kernel` stage.
 
 The IR carries the plan: every buffer's type ends with its offset, `at = 4096`. Views share the
-offset of what they view, windows that of the join they are part of; constants are not in the arena.
+offset of what they view, windows that of the buffer they are part of; constants are not in the
+arena.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from dialects.kernel.ops import (
     buffer_type,
     layout_of,
 )
+from dialects.kernel.part import PartOp
 from dialects.program import body_of, input_names, main_function
 from dialects.shapes import Shape
 from runtime.planning.arena import SLACK, Buffer, arena_size, check, place
+
+Alias = ViewOp | JoinOp | PartOp
+"""Ops whose results have no memory of their own, or give theirs to their operands."""
 
 
 @dataclass
@@ -43,7 +48,7 @@ def storage_of(value: SSAValue) -> SSAValue:
     Raises OctetError for a window that no join makes part of anything.
     """
     while True:
-        if isinstance(value.owner, ViewOp):
+        if isinstance(value.owner, ViewOp | PartOp):
             value = value.owner.x
         elif layout_of(value).window is None:
             return value
@@ -90,7 +95,7 @@ def _describe(value: SSAValue) -> str:
     if isinstance(value, BlockArgument):
         return f"of input {value.index}"
     owner = value.owner
-    return f"of {owner.source_name}" if isinstance(owner, Launch | JoinOp) else "of a view"
+    return f"of {owner.source_name}" if isinstance(owner, Launch | JoinOp | PartOp) else "of a view"
 
 
 def plan_memory(module: ModuleOp) -> int:
@@ -141,13 +146,16 @@ def resize_program(module: ModuleOp, shapes: Mapping[str, Shape]) -> None:
     for op in block.ops:
         if isinstance(op, ConstantOp | ReturnOp):
             continue
-        if not isinstance(op, Launch | ViewOp | JoinOp):
+        if not isinstance(op, Launch | Alias):
             raise OctetError(f"{op.name} is not lowered; run the kernel stage")
         for result, shape in zip(op.results, _infer(op), strict=True):
             retype(result, shape, layout_of(result).placed_at(None))
     for op in reversed(list(block.ops)):  # a join may be part of a later one
         if isinstance(op, JoinOp):
             assign_windows(op)
+    for op in block.ops:  # a part may be cut from an earlier one
+        if isinstance(op, PartOp):
+            retype(op.result, buffer_shape(op.result), op.window())
     _update_signature(function)
 
 
@@ -157,7 +165,7 @@ def assign_windows(join: JoinOp) -> None:
         retype(value, buffer_shape(value), layout)
 
 
-def _infer(op: Launch | ViewOp | JoinOp) -> Sequence[Shape]:
+def _infer(op: Launch | Alias) -> Sequence[Shape]:
     shapes = [buffer_shape(operand) for operand in op.operands]
     try:
         return op.infer_shapes(shapes)
@@ -173,7 +181,7 @@ def _all_buffers(function: FuncOp) -> list[SSAValue]:
     results = [
         result
         for op in block.ops
-        if isinstance(op, Launch | ViewOp | JoinOp)
+        if isinstance(op, Launch | Alias)
         for result in op.results
         if not isinstance(storage_of(result).owner, ConstantOp)
     ]

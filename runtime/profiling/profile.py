@@ -8,11 +8,12 @@ the op before it has ended: the times add up to the run's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from dialects.kernel.loops import Launch
 from runtime.executor import Span
 from runtime.plan import Step
 from runtime.profiling.machine import Machine
@@ -32,6 +33,11 @@ class OpProfile:
     macs: int
     bytes: int
     peak_share: float | None
+    op: Launch = field(repr=False)
+    """What ran; not part of the JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "op"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Profile:
             "threads": self.threads,
             "runs": self.runs,
             "machine": asdict(self.machine),
-            "ops": [asdict(op) for op in self.ops],
+            "ops": [op.to_json() for op in self.ops],
         }
 
 
@@ -116,4 +122,5 @@ def _op_profile(
         macs=macs,
         bytes=moved,
         peak_share=work / seconds / (peak * threads) if peak and seconds else None,
+        op=step.op,
     )

@@ -8,7 +8,8 @@ parameters.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -69,10 +70,14 @@ def evaluate(
     Every value is dropped after its last use, so memory is that of the live values.
     Raises OctetError for missing or wrong inputs.
     """
-    # One BLAS thread: sums then do not depend on the number of cores, and OpenBLAS's spinning
-    # threads cost far more than they gain when the machine is busy (40 times, seen on two cores).
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         return _evaluate(module, feeds, weights, observe)
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Sums then do not depend on the number of cores, and OpenBLAS's spinning threads cost far more
+    than they gain when the machine is busy (40 times, seen on two cores)."""
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @cache
@@ -93,7 +98,7 @@ def _evaluate(
         values[argument] = _checked_input(name, argument, feeds)
         if observe is not None:
             observe(argument, values[argument])
-    last_use = _last_uses(block.ops)
+    last_use = last_uses(block.ops)
     for op in block.ops:
         operands = [values[operand] for operand in op.operands]
         if isinstance(op, ReturnOp):
@@ -185,7 +190,8 @@ def _optional_params(value: SSAValue) -> QuantParams | None:
     return params_of(element) if isinstance(element, UniformQuantizedType) else None
 
 
-def _last_uses(ops: Any) -> dict[SSAValue, Operation]:
+def last_uses(ops: Iterable[Operation]) -> dict[SSAValue, Operation]:
+    """The last of `ops`, in order, that takes each value."""
     last: dict[SSAValue, Operation] = {}
     for op in ops:
         for operand in op.operands:

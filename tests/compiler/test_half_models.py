@@ -145,9 +145,9 @@ def test_artifact_and_explanation(
     assert not compile_tool.main(
         [str(small), f"--precision={precision}", "-o", str(out), "--explain=json"]
     )
-    rows = {row["layer"]: row for row in json.loads(capsys.readouterr().out)}
+    rows = {row["names"][0]: row for row in json.loads(capsys.readouterr().out)["ops"]}
     assert rows["stem"]["precision"] == rows["head"]["precision"] == precision
-    assert f"in {precision}" in rows["stem"]["placed_by"]
+    assert f"in {precision}" in rows["stem"]["reason"]
     x = images(3)
     loaded, direct = Program.load(out), compiler.compile(small, precision=precision)
     scores = loaded.run({"image": x})["scores"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from xdsl.dialects.builtin import TensorType, f32
 from dialects.elements import ui8
 from dialects.errors import OctetError
 from dialects.nn.elementwise import AddOp, GreaterOp, LogOp, WhereOp
-from dialects.program import range_of
+from dialects.nn.scheme import METHODS, Scheme
+from dialects.program import range_of, set_scheme
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.calibrate.calibrate import CalibratePass
 
@@ -31,6 +32,18 @@ def test_ranges_are_the_extremes_of_all_batches(network: Build) -> None:
     assert range_of(net.x) == (float(everything.min()), float(everything.max()))
     (expected,) = net.run(everything)
     assert range_of(net.layers()["stem"].results[0]) == (0.0, float(expected.max()))
+
+
+def test_a_watcher_sees_what_ranges_are_measured_on(network: Build) -> None:
+    net = small(network)
+    net.calibrate_on([net.noise(seed) for seed in range(3)])
+    seen: dict[Any, list[np.ndarray]] = {}
+    net.ctx.watch = lambda value, array: seen.setdefault(value, []).append(array.copy())
+    net.apply(CalibratePass())
+    assert set(seen) == {net.x, net.layers()["stem"].results[0]}
+    for value, arrays in seen.items():
+        low, high = min(map(np.min, arrays)), max(map(np.max, arrays))
+        assert range_of(value) == (min(low, 0.0), max(high, 0.0))
 
 
 @pytest.mark.parametrize("method", ["min-max", "moving-average", "percentile"])
@@ -115,3 +128,36 @@ def test_an_inherited_infinity_is_no_error_but_gets_no_range(network: Build) -> 
 def test_options_out_of_range(network: Build, options: Any) -> None:
     with pytest.raises(OctetError, match=next(iter(options))):
         small(network).apply(CalibratePass(**options))
+
+
+def test_values_are_measured_by_their_own_schemes(network: Build) -> None:
+    """One by percentile, one averaged, one not at all, the rest by the pass's method."""
+
+    def ranges(schemes: dict[str, Scheme]) -> dict[str, Any]:
+        net = network([1, 2, 4, 4])
+        x = net.x
+        for name in ("a", "b", "c", "d"):
+            x = net.op(AddOp, x, net.constant([1.0]), layer=name)
+        net.outputs(x)
+        for name, scheme in schemes.items():
+            set_scheme(net.layers()[name].results[0], scheme)
+        net.apply(CalibratePass())
+        return {name: range_of(op.results[0]) for name, op in net.layers().items()}
+
+    plain = ranges({})
+    schemed = ranges(
+        {
+            "a": Scheme(calibration_method="percentile", percentile=80.0),
+            "b": Scheme(calibration_method="moving-average", momentum=0.5),
+            "c": Scheme(range=(-9.0, 9.0)),
+        }
+    )
+    assert plain["a"][1] > schemed["a"][1] > 0.0
+    assert plain["b"][1] > schemed["b"][1] > 0.0
+    assert schemed["c"] is None  # `assign-scheme` writes it
+    assert schemed["d"] == plain["d"]
+
+
+def test_a_scheme_may_name_every_method() -> None:
+    hints = get_type_hints(CalibratePass)
+    assert get_args(hints["method"]) == METHODS

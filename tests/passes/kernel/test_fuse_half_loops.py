@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import bf16, f16, f32
 from xdsl.ir import Attribute, SSAValue
 
+import compiler
 from dialects.elements import HALVES, dtype_of, i32
 from dialects.kernel.loops import MapOp, ReduceOp
 from dialects.nn import elementwise, normalization, reduction
@@ -150,3 +152,29 @@ def test_long_function_of_one_number_is_a_table(element: Attribute):
         kernels.append([call.kernel.key for step in plan.steps for call in step.calls])
     assert results[0].tobytes() == results[1].tobytes()
     assert any("half_lookup_kernel" in key for key in kernels[1])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_a_dequantize_that_rounds_does_so_in_a_loop(precision: str, tmp_path: Path):
+    """int8 into 16 bits and back to float32: the bits do not depend on what is fused."""
+    shape = "tensor<4x64xf32>"
+    unit = "range = array<f64: -1.0, 1.0>"
+    (tmp_path / "p.mlir").write_text(
+        f"func.func @main(%x : {shape} {{nn.range = array<f64: -1.0, 1.0>}}) -> {shape} {{\n"
+        f'%0 = nn.add %x, %x {{layer = "sum", {unit}}} : ({shape}, {shape}) -> {shape}\n'
+        f'%1 = nn.relu %0 {{layer = "act", {unit}}} : ({shape}) -> {shape}\n'
+        f"func.return %1 : {shape}\n}}"
+    )
+    x = np.random.default_rng(2).uniform(-0.5, 0.5, (4, 64)).astype(np.float32)
+    results = []
+    for least in (1, 1 << 30):
+        program = compiler.compile(
+            tmp_path / "p.mlir",
+            include="name:sum",
+            **{precision: "name:act"},  # pyright: ignore[reportArgumentType] - an option's name
+            pass_options={"fuse-loops.min_elements": least},
+        )
+        assert ("kernel.map" in str(program.module)) == (least == 1)
+        results.append(next(iter(program.run({"arg0": x}).values())))
+    np.testing.assert_array_equal(*results)
+    assert np.any(results[0])

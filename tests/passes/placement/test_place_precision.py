@@ -50,25 +50,23 @@ def test_default_rule(network: Build) -> None:
 
 
 def test_last_match_wins(network: Build) -> None:
-    options = PlacePrecisionPass(
-        op_types=("conv",), include=("type:sigmoid",), exclude=("name:first",)
-    )
+    options = PlacePrecisionPass(op_types=("conv",), rules=("type:sigmoid=int8", "name:first=f32"))
     net = chain(network).apply(options)
     assert placed(net)["first"] == "f32"
     assert placed(net)["second"] == "int8"
-    assert net.layers()["first"].placed_by.data == "exclude name:first: user"
+    assert net.layers()["first"].placed_by.data == "name:first=f32: user"
     # Named by the user, so it needs no neighbours.
     assert placed(net)["act"] == "int8"
-    assert net.layers()["act"].placed_by.data == "include type:sigmoid: user"
+    assert net.layers()["act"].placed_by.data == "type:sigmoid=int8: user"
 
 
 def test_a_unary_op_needs_int8_on_both_sides(network: Build) -> None:
-    net = chain(network).apply(PlacePrecisionPass(exclude=("name:second",)))
+    net = chain(network).apply(PlacePrecisionPass(rules=("name:second=f32",)))
     assert placed(net)["act"] == "f32"
     assert net.layers()["act"].placed_by.data == (
         "neighbours: no int8 op uses the result of sigmoid"
     )
-    net = chain(network).apply(PlacePrecisionPass(exclude=("name:first",)))
+    net = chain(network).apply(PlacePrecisionPass(rules=("name:first=f32",)))
     assert net.layers()["act"].placed_by.data == (
         "neighbours: no operand of sigmoid comes from an int8 op"
     )
@@ -135,14 +133,14 @@ def test_without_ranges_nothing_is_int8(network: Build) -> None:
 
 
 def test_asking_for_the_impossible_is_reported(network: Build) -> None:
-    net = chain(network).apply(PlacePrecisionPass(include=("name:prob",)))
+    net = chain(network).apply(PlacePrecisionPass(rules=("name:prob=int8",)))
     assert net.layers()["prob"].placed_by.data == (
-        "int8: softmax has no int8 form (asked for by include name:prob: user)"
+        "int8: softmax has no int8 form (asked for by name:prob=int8: user)"
     )
 
 
 def test_excluded_movement_stays_float(network: Build) -> None:
-    net = chain(network).apply(PlacePrecisionPass(exclude=("name:pool",)))
+    net = chain(network).apply(PlacePrecisionPass(rules=("name:pool=f32",)))
     assert placed(net)["pool"] == "f32"
     assert placed(net)["act"] == "f32"  # its only user is now a float op
 
@@ -150,7 +148,7 @@ def test_excluded_movement_stays_float(network: Build) -> None:
 def test_everything_in_float(network: Build) -> None:
     net = chain(network).apply(PlacePrecisionPass(precision="f32"))
     assert set(placed(net).values()) == {"f32"}
-    net = chain(network).apply(PlacePrecisionPass(precision="f32", include=("name:second",)))
+    net = chain(network).apply(PlacePrecisionPass(precision="f32", rules=("name:second=int8",)))
     assert placed(net)["second"] == "int8"
 
 
@@ -158,7 +156,7 @@ def test_everything_in_float(network: Build) -> None:
     ("options", "message"),
     [
         ({"op_types": ("cnov",)}, "op-types 'cnov' matches no op; nearest: conv"),
-        ({"exclude": ("name:frist",)}, "selector 'name:frist' matches no op; nearest: first"),
+        ({"rules": ("name:frist=f32",)}, "selector 'name:frist' matches no op; nearest: first"),
     ],
 )
 def test_a_rule_that_matches_nothing_is_an_error(

@@ -183,3 +183,44 @@ func.func @join_of_an_input(%0 : memref<4xf32, #kernel.buffer<dense, window = [0
   func.return
 }
 // CHECK: kernel.join takes results of calls and of joins
+
+// -----
+
+func.func @part_of_another_place(%0 : memref<8xf32>) {
+  %1 = kernel.part %0 <axis = 0, start = 2, stop = 6> : (memref<8xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 1, 8]>>
+  func.return
+}
+// CHECK: kernel.part: result {{.*}} should have the layout #kernel.buffer<dense, window = [0, 2, 8]>
+
+// -----
+
+func.func @part_of_another_size(%0 : memref<8xf32>) {
+  %1 = kernel.part %0 <axis = 0, start = 2, stop = 6> : (memref<8xf32>) -> memref<5xf32, #kernel.buffer<dense, window = [0, 2, 8]>>
+  func.return
+}
+// CHECK: kernel.part: result has shape [5], expected [4]
+
+// -----
+
+func.func @part_across(%0 : memref<2x4xf32>) {
+  %1 = kernel.part %0 <axis = 1, start = 0, stop = 2> : (memref<2x4xf32>) -> memref<2x2xf32, #kernel.buffer<dense, window = [1, 0, 4]>>
+  %2 = kernel.part %1 <axis = 0, start = 0, stop = 1> : (memref<2x2xf32, #kernel.buffer<dense, window = [1, 0, 4]>>) -> memref<1x2xf32, #kernel.buffer<dense, window = [0, 0, 2]>>
+  func.return
+}
+// CHECK: kernel.part: its operand is a window along another dimension
+
+// -----
+
+func.func @part_of_no_dimension(%0 : memref<4xf32>) {
+  %1 = kernel.part %0 <axis = 1, start = 0, stop = 4> : (memref<4xf32>) -> memref<4xf32, #kernel.buffer<dense, window = [0, 0, 4]>>
+  func.return
+}
+// CHECK: kernel.part: there is no dimension 1
+
+// -----
+
+func.func @part_of_another_type(%0 : memref<4xf32>) {
+  %1 = kernel.part %0 <axis = 0, start = 0, stop = 4> : (memref<4xf32>) -> memref<4xi32, #kernel.buffer<dense, window = [0, 0, 4]>>
+  func.return
+}
+// CHECK: kernel.part keeps the element type

@@ -7,7 +7,7 @@
 // CHECK-LABEL: @shared
 // CHECK-NEXT:  %[[Q:.*]] = quant.qcast %x : tensor<1x2x4x4xf32> -> tensor<1x2x4x4x!quant.uniform<u8:f32, 1.0:1>>
 // CHECK-NEXT:  %[[X:.*]] = quant.dcast %[[Q]]
-// CHECK-NEXT:  %[[W:.*]] = nn.constant <value = #nn.weight<"{{.*}}">> : () -> tensor<2x2x1x1x!quant.uniform<i8<-127:127>:f32:0, {0.5, 0.5}>>
+// CHECK-NEXT:  %[[W:.*]] = nn.constant <value = #nn.weight<"{{.*}}">> {origin = #nn.weight<"{{.*}}">} : () -> tensor<2x2x1x1x!quant.uniform<i8<-127:127>:f32:0, {0.5, 0.5}>>
 // CHECK-NEXT:  %[[V:.*]] = quant.dcast %[[W]]
 // CHECK-NEXT:  %[[A:.*]] = nn.conv %[[X]], %[[V]]
 // CHECK-NEXT:  %[[B:.*]] = nn.conv %[[X]], %[[V]]

@@ -115,3 +115,15 @@ func.func @stays(%x : tensor<2x2x2xf32>, %y : tensor<2x2x2xf32>) -> (tensor<2x2x
   %9 = nn.transpose %y <permutation = [0, 2, 1]> : (tensor<2x2x2xf32>) -> tensor<2x2x2xf32>
   func.return %2, %4, %5, %6, %8, %9 : tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>
 }
+
+// -----
+
+// The transpose that would have to be there for the other operand is the one that would go.
+// CHECK-LABEL: @of_itself
+// CHECK-NEXT:  %[[T:.*]] = nn.transpose %x <permutation = [1, 0]>
+// CHECK-NEXT:  nn.add %[[T]], %x
+func.func @of_itself(%x : tensor<2x2xf32>) -> tensor<2x2xf32> {
+  %0 = nn.transpose %x <permutation = [1, 0]> : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  %1 = nn.add %0, %x : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  func.return %1 : tensor<2x2xf32>
+}
