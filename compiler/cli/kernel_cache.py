@@ -61,7 +61,7 @@ def _warm() -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from runtime.kernels.isa import best_isa
-    from runtime.kernels.warming import warm
+    from runtime.kernels.warming import family_times, warm
     from runtime.workers import available_cores
 
     total, kernels = warm(best_isa(), available_cores())
@@ -72,5 +72,10 @@ def _warm() -> None:
         for kernel in kernels:
             progress.advance(task)
             compiled += [kernel] if kernel.seconds else []
+    for time in family_times(compiled):
+        print(
+            f"{time.family:<22} {time.kernels:4} kernels {time.seconds:6.1f} s,"
+            f" {time.seconds / time.kernels:.2f} each, {time.slowest:.2f} at most"
+        )
     seconds = sum(kernel.seconds for kernel in compiled)
     print(f"{len(compiled)} kernels compiled in {seconds:.1f} s of processor time")

@@ -11,7 +11,7 @@ import importlib
 import multiprocessing
 import pkgutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache as memoized
@@ -38,6 +38,26 @@ class Warmed:
 
     key: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class FamilyTime:
+    """What compiling a family's kernels took, in seconds of processor time."""
+
+    family: str
+    kernels: int
+    seconds: float
+    slowest: float
+
+
+def family_times(compiled: Iterable[Warmed]) -> list[FamilyTime]:
+    """The time of each family, by the module that defines its kernels; longest first."""
+    seconds: dict[str, list[float]] = {}
+    for kernel in compiled:
+        module = kernel.key.removeprefix("runtime.").removeprefix("kernels.")
+        seconds.setdefault(module.partition(".")[0], []).append(kernel.seconds)
+    times = [FamilyTime(name, len(of), sum(of), max(of)) for name, of in seconds.items()]
+    return sorted(times, key=lambda time: (-time.seconds, time.family))
 
 
 def kernels_of(isa: Isa, modules: Sequence[str]) -> dict[str, Kernel]:

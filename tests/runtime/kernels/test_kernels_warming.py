@@ -98,6 +98,19 @@ def test_no_kernel_is_compiled_for_what_the_cache_holds(
     np.testing.assert_array_equal(y, [[1.5, 3]])
 
 
+def test_family_times_add_up_and_the_longest_comes_first() -> None:
+    keys = {
+        "runtime.kernels.resize.interpolate_kernel(float32)": 0.25,
+        "runtime.executor._walker.<locals>.walk(plain)": 0.5,
+        "runtime.kernels.resize.interpolate_kernel(uint8)": 0.75,
+    }
+    compiled = [warming.Warmed(key, seconds) for key, seconds in keys.items()]
+    assert warming.family_times(compiled) == [
+        warming.FamilyTime("resize", 2, 1.0, 0.75),
+        warming.FamilyTime("executor", 1, 0.5, 0.5),
+    ]
+
+
 @pytest.mark.parametrize("isa", ISAS, ids=str)
 def test_families_list_each_kernel_once(isa: Isa) -> None:
     for name in warming.families():
@@ -115,6 +128,7 @@ def test_commands(
     warmed = capsys.readouterr()
     assert f"{count} kernels compiled" in warmed.out
     assert f"{count} kernels, " in warmed.out
+    assert "resize                    1 kernels" in warmed.out
     assert "kernels for" in warmed.err
     assert main(["--cache-info"]) == 0
     assert capsys.readouterr().out.endswith(f"in {directory}\n")
