@@ -106,3 +106,41 @@ def test_antialiased_resize(mode: str) -> None:
         lambda _c, v, add: add(movement.ResizeOp.make(v[0], sizes=[1, 3, 4, 3], **options)),
         1e-5,
     )
+
+
+NARROW = [np.int8, np.int16, np.uint8, np.uint16, np.uint32]
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_narrow_integers_wrap_around_as_their_own_type(dtype: Any) -> None:
+    """Kernels compute on wider copies: extremes, and sums and products that do not fit."""
+    rng = np.random.default_rng(3)
+    limits = np.iinfo(dtype)
+    extremes = [limits.min, limits.max, 0, 1, limits.max - 1]
+    a = rng.choice([*extremes, *range(2, 90)], (3, 4, 6)).astype(dtype)
+    b = np.where((drawn := rng.permuted(a)) == 0, 1, drawn).astype(dtype)
+
+    def build(_c: Any, v: list[SSAValue], add: Any) -> list[SSAValue]:
+        x, y = v
+        pairs = (
+            elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.DivOp,
+            elementwise.ModOp, elementwise.MinOp, elementwise.MaxOp, elementwise.LessOp,
+            elementwise.LessEqualOp, elementwise.GreaterOp, elementwise.EqualOp,
+        )  # fmt: skip
+        reductions = (
+            reduction.ReduceSumOp, reduction.ReduceProdOp, reduction.ReduceMaxOp,
+            reduction.ReduceMinOp, reduction.ReduceMeanOp,
+        )  # fmt: skip
+        return [
+            *(add(op.make(x, y)) for op in pairs),
+            *(add(op.make(x, axes=[0, 2], keepdims=False)) for op in reductions),
+        ]
+
+    check([a, b], build)
+
+
+@pytest.mark.parametrize("dtype", [*NARROW, np.int32])
+@pytest.mark.parametrize("op", [reduction.ReduceMaxOp, reduction.ReduceMinOp])
+def test_extremes_of_nothing_are_those_of_the_type(op: Any, dtype: Any) -> None:
+    x = np.zeros((3, 0), dtype)
+    check([x], lambda _c, v, add: add(op.make(v[0], axes=[1], keepdims=False)))
