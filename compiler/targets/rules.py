@@ -170,14 +170,14 @@ def _table(layers: Layers, key: Key, value: Any) -> Table:
 
 
 def _strings(layers: Layers, key: Key, value: Any) -> tuple[str, ...]:
-    items = cast(list[Any], list(value)) if isinstance(value, list | tuple) else [None]
-    if not all(isinstance(item, str) for item in items):
+    items = list(cast(list[Any], value)) if isinstance(value, list | tuple) else []
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in items):
         layers.fail(key, f"'{'.'.join(key)}' should be a list of strings, got {value!r}")
     return tuple(items)
 
 
 def _sizes(layers: Layers, key: Key, value: Any) -> tuple[int, ...]:
-    items = cast(list[Any], value) if isinstance(value, list) else [None]
+    items = cast(list[Any], value) if isinstance(value, list) else []
     if not items or not all(type(item) is int and item > 0 for item in items):
         layers.fail(key, f"'{'.'.join(key)}' should be integers of at least 1, got {value!r}")
     return tuple(items)

@@ -12,8 +12,13 @@ func.func @main(%x : tensor<1x2x4x4xf32> {nn.range = array<f64: -2.1, 2.6>}) -> 
   %1 = nn.relu %0 {layer = "relu", range = array<f64: 0.0, 3.0>} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   // U8: nn.conv {{.*}}layer = "second", {{.*}}precision = #nn<precision int8>
   // HOST: nn.conv {{.*}}layer = "second", {{.*}}precision = #nn<precision int8>
-  // QDQ-NOT: quant.qcast
-  // QDQ: quant.qcast %{{.*}} : tensor<1x2x4x4xf32> -> tensor<1x2x4x4x!quant.uniform<u8:f32, {{[^:>]*}}>>
+  // QDQ: func.func @main
+  // QDQ-NEXT: nn.constant
+  // QDQ-NEXT: nn.constant
+  // QDQ-NEXT: quant.dcast
+  // QDQ-NEXT: nn.conv %x, {{.*}}layer = "first"
+  // QDQ-NEXT: nn.relu
+  // QDQ-NEXT: quant.qcast %{{.*}} : tensor<1x2x4x4xf32> -> tensor<1x2x4x4x!quant.uniform<u8:f32, {{[^:>]*}}>>
   // QDQ: nn.conv {{.*}}layer = "second"
   // QDQ-NOT: quant.qcast
   %2 = nn.conv %1, %w <strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], groups = 1> {layer = "second", range = array<f64: -3.0, 3.0>} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
