@@ -14,9 +14,7 @@ from dialects.nn.base import NnOp
 from passes.base import Numerics, OctetPass
 from passes.placement.capabilities import quantized_in_source
 from passes.placement.cost_model import Cost, CostModel, ProgramCost
-
-DEFAULT_RULE = "default:"
-"""How `placed_by` begins where nobody but the default rule asked for a precision."""
+from passes.placement.decision import decision_of
 
 
 @dataclass(frozen=True)
@@ -133,6 +131,6 @@ def _may_change(op: NnOp, placement: dict[NnOp, Precision]) -> bool:
     return (
         placement.get(op, Precision.F32) is not Precision.F32
         and op.placed_by is not None
-        and op.placed_by.data.startswith(DEFAULT_RULE)
+        and decision_of(op.placed_by.data).kind == "default"
         and not quantized_in_source(op)
     )

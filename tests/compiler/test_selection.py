@@ -10,7 +10,7 @@ import pytest
 import compiler
 from compiler.cli import compile as compile_tool
 from compiler.cli import opt
-from compiler.options import overrides_of, values_from_text
+from compiler.options import values_from_text
 from dialects.errors import OctetError
 
 
@@ -71,13 +71,6 @@ def test_commas_in_brackets_and_quotes_separate_nothing(model: Path) -> None:
     assert "between(name:stem, name:relu0)" in reasons["stem"]
     assert "first(1, type:Gemm)" in reasons["head"]
     assert "user" not in reasons["body"]
-
-
-def test_names_of_layers_may_hold_anything() -> None:
-    options = {"nodes_to_exclude": ("/a/Conv", "b, c", "it's (1", "a or b")}
-    assert overrides_of(options)["place-precision"]["exclude"] == (
-        "name:/a/Conv", 'name:"b, c"', "name:\"it's (1\"", 'name:"a or b"',
-    )  # fmt: skip
 
 
 def test_names_of_layers_on_the_command_line(model: Path) -> None:
