@@ -185,7 +185,7 @@ def _sizes(layers: Layers, key: Key, value: Any) -> tuple[int, ...]:
 
 def _check_choice(layers: Layers, key: Key, value: Any, legal: Any) -> None:
     if value not in legal:
-        layers.fail(key, f"'{'.'.join(key)}' should be any of {', '.join(legal)}, got {value!r}")
+        layers.fail(key, f"'{'.'.join(key)}' should be one of {', '.join(legal)}, got {value!r}")
 
 
 def _check_keys(layers: Layers, key: Key, table: Table, allowed: tuple[str, ...]) -> None:
