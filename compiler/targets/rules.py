@@ -58,6 +58,11 @@ def _int8(
         layers.fail(
             ("int8", "zero_point"), f"'int8.zero_point' should be 0 or left out, got {zero_point!r}"
         )
+    if zero_point is not None and common != ("u8",):
+        layers.fail(
+            ("int8", "zero_point"),
+            f"'int8.zero_point' needs 'int8.activations' to be u8 alone, got {', '.join(common)}",
+        )
     rules: dict[str, Int8Rule] = {}
     for op, entry in table.items():
         if op in COMMON:

@@ -91,6 +91,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
             "lists s8, but 'int8.activations' allows u8: no operand type is left",
         ),
         ('isa = "avx2"\n[int8]\nzero_point = 1', 3, "'int8.zero_point' should be 0 or left out"),
+        ('isa = "avx2"\n[int8]\nzero_point = 0', 3, "needs 'int8.activations' to be u8 alone"),
         ('isa = "avx2"\n[int8.conv]\nstrides = [0]', 3, "should be integers of at least 1"),
         ('isa = "avx2"\n[int8.conv]\ngroups = ["2"]', 3, "one of one, depthwise, grouped"),
         ('isa = "avx2"\n[bf16]\noperators = ["exp"]', 3, "lists 'exp', which has no 16-bit form"),
