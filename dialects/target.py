@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dialects.rates import DEFAULT_RATES, Rates
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The shapes a kernel takes; None, or a multiple of 1, is no limit."""
+
+    kernel_sizes: tuple[int, ...] | None = None
+    strides: tuple[int, ...] | None = None
+    dilations: tuple[int, ...] | None = None
+    """The sizes that each spatial axis may have."""
+    groups: tuple[str, ...] | None = None
+    """Which convolutions: "one" group, "depthwise", "grouped" (neither)."""
+    channel_multiple: int = 1
+    """Channels of the data operand and of the result are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +27,19 @@ class Int8Rule:
     """When an op type has an int8 kernel.
 
     `activations` lists the storage types the kernel takes ("u8", "s8"); `constant` names
-    operands that must be constant.
+    operands that must be constant. `products` are the pairs of activation and weight type that are
+    multiplied, such as "u8xs8"; None is any. `zero_point` is the only one that activations may
+    have; None is any.
     """
 
     activations: tuple[str, ...]
     constant: tuple[str, ...] = ()
+    products: tuple[str, ...] | None = None
+    zero_point: int | None = None
+
+    def multiplies(self, activation: str, weight: str) -> bool:
+        """The kernel takes activations and weights of these storage types."""
+        return self.products is None or f"{activation}x{weight}" in self.products
 
 
 @dataclass(frozen=True)
@@ -35,3 +57,8 @@ class Target:
 
     rates: Rates = DEFAULT_RATES
     """How fast its kernels are: those of its instruction set, or as its file says."""
+
+    limits: Mapping[tuple[str, str], Limits] = field(default_factory=dict[tuple[str, str], Limits])
+    """By precision and op mnemonic; what is missing has no limits."""
+
+    description: str = ""

@@ -47,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.cli.recipes import add_recipe_arguments
     from compiler.cli.report import add_report_arguments
+    from compiler.cli.targets import add_target_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.selection import add_select_argument
     from compiler.stages import LAST, STAGE_NAMES
@@ -80,10 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         help="the shape of an input with symbolic dimensions; may be given several times",
     )
-    parser.add_argument(
-        "--target", metavar="T", help="a target's name, or a .toml file (default host)"
-    )
-    parser.add_argument("--list-targets", action="store_true", help="print the targets and end")
+    add_target_arguments(parser)
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     add_recipe_arguments(parser)
@@ -158,6 +156,7 @@ def run(arguments: list[str]) -> int:
     from compiler.cli.calibrate_target import run_calibration_command
     from compiler.cli.explain import DIFF, run_diff
     from compiler.cli.kernel_cache import run_cache_command
+    from compiler.cli.targets import run_target_command
     from compiler.instrumentation.options import with_bare_values
 
     if arguments[:1] == [DIFF]:
@@ -165,10 +164,7 @@ def run(arguments: list[str]) -> int:
         return 0
     parser = make_parser()
     args = parser.parse_args(with_bare_values(arguments))
-    if args.list_targets:
-        from compiler.targets import target_names
-
-        print("\n".join(target_names()))
+    if (args.list_targets or args.print_target is not None) and run_target_command(args):
         return 0
     if run_cache_command(args) or run_calibration_command(args):
         return 0

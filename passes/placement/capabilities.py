@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from dialects.nn.base import NnOp, Quantization, element_of_value
 from dialects.program import range_of
-from dialects.quant import QuantizeCastOp
+from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from dialects.target import Int8Rule, Target
 from passes.dataflow import (
     constant_of,
@@ -19,6 +19,7 @@ from passes.dataflow import (
     stored_behind,
     varying_operand,
 )
+from passes.placement.limits import limit_obstacle
 
 LOOKUP = "lookup"
 """The capability behind every unary op: a 256-entry table."""
@@ -60,6 +61,10 @@ def obstacle(op: NnOp, target: Target | None) -> str | None:
     if rule is None:
         name = "the reference" if target is None else f"target {target.name}"
         return f"{name} has no int8 kernel for {op.mnemonic}"
+    if target is not None:
+        limits = target.limits.get(("int8", capability))
+        if (exceeded := limit_obstacle(op, limits)) is not None:
+            return exceeded
     names = op.operand_names()
     for name, value in zip(names, op.operands, strict=True):
         if name in rule.constant and constant_of(value) is None:
@@ -71,10 +76,10 @@ def obstacle(op: NnOp, target: Target | None) -> str | None:
         is_weight = constant_of(value) is not None and name in op.WEIGHT_AXES
         problem = _not_f32(f"operand {name}", value)
         if problem is None and not is_weight:
-            problem = _operand_obstacle(op, name, value)
+            problem = _operand_obstacle(op, name, value) or signed_obstacle(op, name, value, rule)
         if problem is not None:
             return problem
-    return _result_obstacle(op)
+    return _result_obstacle(op, rule)
 
 
 def _operand_obstacle(op: NnOp, name: str, value: SSAValue) -> str | None:
@@ -91,8 +96,43 @@ def _operand_obstacle(op: NnOp, name: str, value: SSAValue) -> str | None:
     return None if range_of(value) is not None else f"no calibrated range on operand {name}"
 
 
-def _result_obstacle(op: NnOp) -> str | None:
+def signed_obstacle(op: NnOp, name: str, value: SSAValue, rule: Int8Rule) -> str | None:
+    """The value needs a storage type or a zero point that the rule's activations do not have.
+
+    Integers of the model are taken as they are. Other values get a type of the rule; unsigned
+    integers with zero point 0 express no negative numbers, so a range that reaches below 0 is an
+    obstacle where nothing else is legal.
+    """
+    stored = stored_behind(value)
+    element = None if stored is None else quantized_element(stored)
+    if element is not None:
+        return _stored_obstacle(name, element, rule)
+    bounds = range_of(value)
+    if bounds is None or bounds[0] >= 0 or rule.zero_point is None or "s8" in rule.activations:
+        return None
+    what = name if name == "the result" else f"operand {name}"
+    return (
+        f"{what} of {op.mnemonic} is signed (range {bounds[0]:.3g} .. {bounds[1]:.3g}), int8 "
+        "activations are u8 with zero point 0 only"
+    )
+
+
+def _stored_obstacle(name: str, element: UniformQuantizedType, rule: Int8Rule) -> str | None:
+    storage = "u8" if element.limits[0] >= 0 else "s8"
+    if storage not in rule.activations:
+        return f"operand {name} is quantized to {storage}, not {' or '.join(rule.activations)}"
+    (zero_point,) = element.zero_points.get_values()
+    if rule.zero_point is not None and zero_point != rule.zero_point:
+        return f"operand {name} has zero point {zero_point}, not {rule.zero_point}"
+    return None
+
+
+def _result_obstacle(op: NnOp, rule: Int8Rule) -> str | None:
     result = op.results[0]
+    if op.mnemonic not in FLOAT_RESULT:
+        signed = signed_obstacle(op, "the result", result, rule)
+        if signed is not None:
+            return signed
     known = range_of(result) is not None or next(quantizations(result), None) is not None
     if not known and op.mnemonic not in FLOAT_RESULT:
         return "no calibrated range on the result"

@@ -14,6 +14,7 @@ from dialects.program import range_of
 from dialects.target import Target
 from dialects.weights import WeightStore
 from passes.dataflow import data_operands
+from passes.placement.limits import limit_obstacle
 
 ELEMENTS: dict[Precision, Attribute] = {Precision.BF16: bf16, Precision.F16: f16}
 
@@ -63,6 +64,10 @@ def half_obstacle(
     supported = BUILT_IN if target is None else _supported(target, precision)
     if op.mnemonic not in supported:
         return f"no {precision} kernel for {op.mnemonic}"
+    if target is not None:
+        limits = target.limits.get((precision.value, op.mnemonic))
+        if (exceeded := limit_obstacle(op, limits)) is not None:
+            return exceeded
     names = op.operand_names()
     half = ELEMENTS[precision]
     for index in data_operands(op):

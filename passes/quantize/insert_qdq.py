@@ -22,6 +22,7 @@ from dialects.nn.scheme import Scheme
 from dialects.origin import set_indices
 from dialects.program import nn_ops, range_of, scheme_of
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
+from dialects.target import Int8Rule
 from passes.base import Numerics, OctetPass
 from passes.dataflow import (
     constant_of,
@@ -147,6 +148,7 @@ class InsertQdqPass(OctetPass):
             rule = ctx.target.int8.get(capability_of(op)) if ctx.target is not None else None
             if rule is None:
                 continue
+            self._check_weight(ctx, op, rule)
             for index in activations(op):
                 scheme = scheme_of(op.operands[index])
                 storage = scheme.storage or self.activation_type
@@ -162,6 +164,24 @@ class InsertQdqPass(OctetPass):
                         else f"{scheme.who} asks for them: use {rule.activations[0]}"
                     )
                 )
+
+    def _check_weight(self, ctx: OctetContext, op: NnOp, rule: Int8Rule) -> None:
+        index = weight_operand(op)
+        if index is None or not isinstance(op.operands[index].owner, ConstantOp):
+            return
+        stored = stored_behind(op.operands[0])
+        element = None if stored is None else quantized_element(stored)
+        activation = scheme_of(op.operands[0]).storage or self.activation_type
+        if element is not None:
+            activation = "u8" if element.limits[0] >= 0 else "s8"
+        weight = weight_scheme(op).storage or self.weight_type
+        if not rule.multiplies(activation, weight):
+            assert ctx.target is not None
+            assert rule.products is not None
+            raise OctetError(
+                f"insert-qdq: target {ctx.target.name} has no {op.mnemonic} kernel for "
+                f"{activation}x{weight} (layer {op.source_name}); it has {', '.join(rule.products)}"
+            )
 
     def _demoted(self, ctx: OctetContext, op: NnOp, problem: str | None) -> bool:
         if problem is not None:

@@ -164,3 +164,20 @@ def test_three_precisions_in_one_program(small: Path) -> None:
     assert sqnr(expected, program.run({"image": x})["scores"]) > 25
     steps = {step.source_name: precision_of(step) for step in calls(program)}
     assert (steps["stem"], steps["body"], steps["head"]) == ("int8", "bf16", "f32")
+
+
+def test_four_precisions_in_one_program(small: Path) -> None:
+    """Each is computed by a kernel of its own: int8, bf16, f32 and f16, in the order of the run."""
+    x = images(8)
+    program = compiler.compile(
+        small,
+        {"image": x},
+        bf16=("name:body",),
+        exclude=("name:pool",),
+        f16=("name:head",),
+    )
+    expected = compiler.compile(small, precision="f32").run({"image": x})["scores"]
+    assert sqnr(expected, program.run({"image": x})["scores"]) > 25
+    steps = {step.source_name: precision_of(step) for step in calls(program)}
+    placed = (steps["stem"], steps["body"], steps["pool"], steps["head"])
+    assert placed == ("int8", "bf16", "f32", "f16")
