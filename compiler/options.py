@@ -92,6 +92,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         boolean=True,
     ),
     PassOption(
+        "correct_bias",
+        "correct-bias",
+        "samples",
+        "shift biases by the mean error of quantization on so many samples of the calibration data "
+        "(default 0: not at all)",
+        number=True,
+    ),
+    PassOption(
         "activation_type",
         "insert-qdq",
         "activation_type",

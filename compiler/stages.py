@@ -89,6 +89,7 @@ STAGES: tuple[Stage, ...] = (
             "number-ops",
             "require-precision",
             "insert-qdq",
+            "correct-bias{samples=0}",
             "unify-scales",
             "propagate-qdq",
             "squash-qdq",

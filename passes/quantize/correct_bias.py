@@ -55,7 +55,7 @@ class CorrectBiasPass(OctetPass):
     added to its bias, so that later ones see earlier corrections (Nagel et al., "Data-free
     quantization through weight equalization and bias correction", 2019, section 4.2, measured).
 
-    It stands after `insert-qdq`, before casts are moved. Ops whose weights or bias are not known as
+    It stands after `insert-qdq`, before casts are moved; `samples=0` turns it off. Ops whose weights or bias are not known as
     constants, or whose weights were quantized in the model, are left alone.
     """
 
@@ -65,10 +65,10 @@ class CorrectBiasPass(OctetPass):
     samples: int = 64
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        if self.samples < 1:
-            raise OctetError(f"correct-bias: samples is at least 1, got {self.samples}")
+        if self.samples < 0:
+            raise OctetError(f"correct-bias: samples is at least 0, got {self.samples}")
         linear = [op for op in body_of(main_function(module)).ops if _can_correct(op)]
-        if not linear:
+        if not linear or not self.samples:
             return
         batches = first_batches(ctx, self.samples)
         biases = {with_bias(op, ctx) for op in linear if isinstance(op, Linear)}

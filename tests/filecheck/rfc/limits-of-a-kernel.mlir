@@ -1,7 +1,6 @@
 // A target's limits on shapes: the reason names the limit and the value.
-// RUN: printf 'extends = "portable"\n[int8.conv]\nchannel_multiple = 4\n[bf16.conv]\nkernel_sizes = [3]\n' > %t.toml
-// RUN: octet-opt %s --hardware %t.toml -p "place-precision" | filecheck %s
-// RUN: octet-opt %s --hardware %t.toml -p "place-precision{precision=bf16}" | filecheck %s --check-prefix=BF16
+// RUN: octet-opt %s --hardware %S/Inputs/limited.toml -p "place-precision" | filecheck %s
+// RUN: octet-opt %s --hardware %S/Inputs/limited.toml -p "place-precision{precision=bf16}" | filecheck %s --check-prefix=BF16
 
 func.func @main(%x : tensor<1x2x4x4xf32> {nn.range = array<f64: -2.1, 2.6>}) -> tensor<1x2x4x4xf32> {
   %w = nn.constant <value = dense<0.5> : tensor<2x2x1x1xf32>> : () -> tensor<2x2x1x1xf32>

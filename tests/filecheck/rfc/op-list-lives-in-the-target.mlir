@@ -1,8 +1,7 @@
 // Which ops may be int8 is said by recipe and target. The model is the same text in every run and
 // holds no precision before it is placed.
 // RUN: octet-opt %s | filecheck %s --check-prefix=MODEL
-// RUN: printf 'extends = "portable"\n[int8]\nconv = false\n' > %t.toml
-// RUN: octet-opt %s --hardware %t.toml -p "place-precision" | filecheck %s --check-prefix=WITHOUT
+// RUN: octet-opt %s --hardware %S/Inputs/no-conv.toml -p "place-precision" | filecheck %s --check-prefix=WITHOUT
 // RUN: octet-opt %s --hardware portable -p "place-precision" | filecheck %s --check-prefix=WITH
 
 // MODEL-NOT: precision

@@ -136,8 +136,8 @@ def test_leaves_float_ops_and_quantized_models_alone(network: Callable[..., Any]
 
 def test_says_what_is_missing(network: Callable[..., Any]) -> None:
     net = image(network).apply(*QUANTIZE)
-    with pytest.raises(OctetError, match="samples is at least 1, got 0"):
-        net.apply(CorrectBiasPass(samples=0))
+    with pytest.raises(OctetError, match="samples is at least 0, got -1"):
+        net.apply(CorrectBiasPass(samples=-1))
     net.calibrate_on([])
     with pytest.raises(OctetError, match="holds no batch"):
         net.apply(CorrectBiasPass())
