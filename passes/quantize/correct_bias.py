@@ -55,8 +55,9 @@ class CorrectBiasPass(OctetPass):
     added to its bias, so that later ones see earlier corrections (Nagel et al., "Data-free
     quantization through weight equalization and bias correction", 2019, section 4.2, measured).
 
-    It stands after `insert-qdq`, before casts are moved; `samples=0` turns it off. Ops whose weights or bias are not known as
-    constants, or whose weights were quantized in the model, are left alone.
+    It stands after `insert-qdq`, before casts are moved; `samples=0` turns it off. Ops whose
+    weights or bias are not known as constants, or whose weights were quantized in the model, are
+    left alone.
     """
 
     name = "correct-bias"

@@ -359,9 +359,12 @@ def walk_tiles(row: int, thread: int, threads: int) -> None:
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:
-    """Every kernel and tile function that a product may ask for."""
+    """Every kernel and tile function that the products of programs ask for.
+
+    float16 activations are widened before; tables are calls of their own.
+    """
     kernels = [walk_tiles, pack_panels_f32]
-    kinds: tuple[ElementKind, ...] = ("u8", "f32", "bf16", "f16")
+    kinds: tuple[ElementKind, ...] = ("u8", "f32", "bf16")
     for kind in kinds:
         multiply = multiply_for(isa, kind)
         for code in epilogue_codes(kind):
@@ -376,20 +379,18 @@ def every_kernel(isa: Isa) -> list[Kernel]:
 
 
 def epilogue_codes(kind: ElementKind) -> list[EpilogueCode]:
-    """The epilogues that products of one element kind have."""
+    """The epilogues that products of one element kind have in programs."""
     if kind == "u8":
         return [
             EpilogueCode("i32", "i32", False),
             EpilogueCode("f32", "i32", False),
             *(
-                EpilogueCode("u8", "i32", residual, clamp, table)
+                EpilogueCode("u8", "i32", residual, clamp)
                 for residual in (False, True)
                 for clamp in CLAMPS
-                for table in (False, True)
-                if not (table and clamp == "none")
             ),
         ]
-    outputs: tuple[OutputKind, ...] = ("f32",) if kind == "f32" else ("f32", kind)
+    outputs: tuple[OutputKind, ...] = ("f32", "f16" if kind == "f32" else kind)
     return [
         EpilogueCode(output, "f32", residual) for output in outputs for residual in (False, True)
     ]

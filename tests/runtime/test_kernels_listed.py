@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("precision", "batch"), [("int8", 1), ("int8", 3), ("bf16", 3), ("f32", 1)]
+    ("precision", "batch"), [("int8", 1), ("int8", 3), ("bf16", 3), ("f16", 2), ("f32", 1)]
 )
 @pytest.mark.parametrize("name", ["digits", "resnet8", "encoder", "squeezenet"])
 def test_every_kernel_asked_for_is_listed(
