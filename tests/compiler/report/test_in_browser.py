@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from models import MODELS, write_model
 
 from compiler.report import Report, render
 from tests.compiler.report.browser import Page
@@ -173,17 +175,22 @@ def test_zoom_changes_the_size_of_the_drawing(page: Page) -> None:
     assert page.one("#picture").size["height"] <= page.one("#scroller").size["height"] + 1
 
 
+def screenshot(page: Page) -> np.ndarray:
+    """[height, width, 3] of uint8."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB"))
+
+
 @pytest.mark.parametrize("width", [1400, 700])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_screenshot_is_a_picture(page: Page, width: int, scheme: str) -> None:
-    from PIL import Image
-
     page.driver.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
         {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
     page.driver.set_window_size(width, 1000)
-    image = np.asarray(Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB"))
+    image = screenshot(page)
     page.driver.set_window_size(1400, 1000)
     colours, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     ground = colours[counts.argmax()].mean()
@@ -234,3 +241,28 @@ def test_a_hostile_layer_name_is_only_a_name(
     assert HOSTILE in chromium.one("#panel").text
     assert chromium.complaints() == []
     assert chromium.requests() == [path.as_uri()]
+
+
+def test_squeezenet_is_drawn_whole(chromium: Page, tmp_path: Path) -> None:
+    """A network of the usual size: every op is a box, and the colours of precisions are seen."""
+    model = write_model("squeezenet", tmp_path)
+    data = list(MODELS["squeezenet"].feeds(4, 1, seed=0))
+    report = report_of(
+        model, samples=1, calibration_data=data, options={"bf16": ("index:conv[0]",)}
+    )
+    path = tmp_path / "squeezenet.html"
+    path.write_text(render(report), encoding="utf-8")
+    chromium.open(path)
+    chromium.one("[aria-label='Show the whole graph']").click()
+    assert len(report.ops) > 35
+    assert len(chromium.all("svg#picture .node[data-op]")) == len(report.ops)
+    assert {op.precision for op in report.ops if op.op == "conv"} == {"int8", "bf16"}
+    assert chromium.complaints() == []
+    assert chromium.requests() == [path.as_uri()]
+    stripes = {
+        tuple(map(int, re.findall(r"\d+", box.value_of_css_property("fill"))[:3]))
+        for box in chromium.all("svg#picture .node .stripe")
+    }
+    seen = {tuple(colour) for colour in np.unique(screenshot(chromium).reshape(-1, 3), axis=0)}
+    assert len(stripes) >= 2
+    assert {tuple(map(int, colour)) for colour in seen} >= stripes
