@@ -93,11 +93,12 @@ def test_text_does_not_depend_on_hash_seeds():
     script = (
         "from tests.runtime.kernels.test_kernels_loops import *; print(text_of(program(4, 64)))"
     )
+    # All else as here: the text depends on the CPU that numba is told.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     texts = {
         subprocess.run(
             [sys.executable, "-c", script],
-            # All else as here: the text depends on the CPU that numba is told.
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={**environment, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
