@@ -13,13 +13,15 @@ that does not read back whole is compiled again.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
@@ -70,9 +72,23 @@ def _entry(kernel: Kernel) -> tuple[str, bytes]:
     path = entry_path(kernel)
     entry = _read_entry(path)
     if entry is None:
-        entry = compile_kernel(kernel)
+        with _uncollected():
+            entry = compile_kernel(kernel)
         _write_entry(path, *entry)
     return entry
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without collecting garbage: numba makes so many objects that it costs a seventh of the time
+    of a kernel's first use, and they are in use while it lasts."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def is_cached(kernel: Kernel) -> bool:
