@@ -107,6 +107,7 @@ def main() -> int:
     parser.add_argument("only", nargs="*", choices=[*WORKLOADS, []], help="workloads to run")
     parser.add_argument("--bits", action="store_true", help="compare int8 bits with the reference")
     parser.add_argument("--calibration-method", default="min-max")
+    parser.add_argument("--correct-bias", type=int, default=0, metavar="SAMPLES")
     args = parser.parse_args()
     table = Table(
         "model",
@@ -134,6 +135,7 @@ def main() -> int:
             work.model,
             calibration_data={work.input: work.calibration},
             calibration_method=args.calibration_method,
+            correct_bias=args.correct_bias,
         )
         int8_outputs = octet_outputs(int8_program, work.input, work.x, f"{work.name} int8")
         error = np.abs(float_outputs - reference).max() / np.abs(reference).max()
