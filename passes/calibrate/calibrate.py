@@ -38,6 +38,7 @@ from passes.calibrate.thresholds import (
     least_squares_range,
 )
 from passes.dataflow import quantizations
+from passes.facts import RANGES_KNOWN
 from runtime.reference.evaluate import evaluate
 
 
@@ -70,6 +71,8 @@ class CalibratePass(OctetPass):
     name = "calibrate"
     NUMERICS: ClassVar = Numerics.EXACT
     NEEDS_DATA: ClassVar = True
+    READS_DATA: ClassVar = True
+    ESTABLISHES: ClassVar = frozenset({RANGES_KNOWN})
 
     method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
     percentile: int | float = 99.99

@@ -23,6 +23,8 @@ from dialects.program import body_of, input_names, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.base import Numerics, OctetPass
 from passes.dataflow import constant_of, element_of_quantized
+from passes.facts import ON_TENSORS, QDQ_INSERTED
+from passes.integer.operands import waits
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate_op, last_uses, one_blas_thread, params_of
 from runtime.reference.quantization import dequantize
@@ -57,11 +59,13 @@ class CorrectBiasPass(OctetPass):
 
     It stands after `insert-qdq`, before casts are moved; `samples=0` turns it off. Ops whose
     weights or bias are not known as constants, or whose weights were quantized in the model, are
-    left alone.
+    left alone, and so are those that work on integers already.
     """
 
     name = "correct-bias"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    READS_DATA: ClassVar = True
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, QDQ_INSERTED})
 
     samples: int = 64
 
@@ -97,7 +101,8 @@ def first_batches(ctx: OctetContext, samples: int) -> list[Feed]:
 
 
 def _can_correct(op: Operation) -> bool:
-    if not isinstance(op, Linear) or not op.is_int8 or CORRECTED in op.attributes:
+    # Once an op works on integers, its bias is a sum of steps.
+    if not isinstance(op, Linear) or not waits(op) or CORRECTED in op.attributes:
         return False
     weight = constant_of(op.operands[1])
     known = weight is not None and weight.origin is not None
