@@ -42,6 +42,8 @@ class OctetPass(ModulePass):
     """Without calibration data, the stages leave the pass out."""
     READS_DATA: ClassVar[bool] = False
     """Results may depend on the calibration data, also where the pass can do without."""
+    ANNOTATES: ClassVar[bool] = False
+    """It only writes down or checks what is there: where it stands is no question of order."""
     REQUIRES: ClassVar[frozenset[Fact]] = frozenset({ON_TENSORS})
     """What has to be true before, for the pass to be right and to do what it is for."""
     ESTABLISHES: ClassVar[frozenset[Fact]] = frozenset()

@@ -41,6 +41,7 @@ class CheckRequiredPass(OctetPass):
 
     name = "check-required"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
     REQUIRES: ClassVar = frozenset({ON_BUFFERS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:

@@ -35,6 +35,7 @@ class NumberOpsPass(OctetPass):
 
     name = "number-ops"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
     ESTABLISHES: ClassVar = frozenset({OPS_NUMBERED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
