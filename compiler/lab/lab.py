@@ -2,8 +2,8 @@
 
 Orders are walked a pass at a time, all together. A program is known by its hash, so what one order
 has made of the subject, every other order that comes to the same program shares: a step is taken
-once for each (hash of the program, text of the pass, digest of the data if the pass reads them), and
-each distinct final program is evaluated once.
+once for each (hash of the program, text of the pass, digest of the data if it reads them), and each
+distinct final program is evaluated once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from compiler.lab.contracts import Facts, contract_of
 from compiler.lab.engine import Evaluation, Rules, Status, Step, pass_of_text
 from compiler.lab.failures import Failures
-from compiler.lab.lines import evaluation_line, evaluation_of, step_line, step_of
+from compiler.lab.lines import evaluation_line, evaluation_of, run_line, step_line, step_of
 from compiler.lab.progress import Watcher
 from compiler.lab.provenance import digest_of, provenance
 from compiler.lab.record import Record
@@ -97,7 +97,9 @@ class Lab:
         self.subject = self.engine.subject
         self.run = provenance(self.subject, self.rules)
         self.run_id = digest_of(self.run)
+        self.record.add(run_line(self))
         self.counts = Counts()
+        self._data_of: dict[str, str] = {}
         self.paths: dict[str, Order] = {self.subject.root: ()}
         """The passes that first led to each program, by its hash."""
         self.steps: dict[Key, Step] = {}
@@ -157,13 +159,20 @@ class Lab:
             ir = step.ir_out
         return ir, "", None
 
+    def follow_or_walk(self, path: Order) -> tuple[str | None, str, Step | None]:
+        """As `follow`, for any path."""
+        self.walk([path])
+        return self.follow(path)
+
     def step(self, ir: str, text: str) -> Step:
         """What a pass did to a program, after `walk`."""
         return self.steps[self.key(ir, text)]
 
     def key(self, ir: str, text: str) -> Key:
-        reads = contract_of(pass_of_text(text)).reads_data
-        return Key(ir, text, self.subject.digests["data"] if reads else "")
+        if text not in self._data_of:
+            reads = contract_of(pass_of_text(text)).reads_data
+            self._data_of[text] = self.subject.digests["data"] if reads else ""
+        return Key(ir, text, self._data_of[text])
 
     def _take(self, wanted: Sequence[tuple[str, str]]) -> None:
         """Takes steps (program, pass), those from one program together."""

@@ -22,6 +22,19 @@ def identity(kind: str, run_id: str, *what: str) -> str:
     return digest_of([kind, run_id, *what])
 
 
+def run_line(lab: Lab) -> Line:
+    """What the other lines with this `run_id` depend on."""
+    return {
+        "kind": "run",
+        "id": lab.run_id,
+        "run_id": lab.run_id,
+        "model": lab.request.name,
+        "random_data": lab.request.calibration is None,
+        "run": lab.run,
+        "time": {"at": now()},
+    }
+
+
 def step_line(lab: Lab, path: Order, key: Key, step: Step, reproducer: str = "") -> Line:
     """One pass after the passes of `path`."""
     return {
@@ -95,24 +108,31 @@ def evaluation_of(lab: Lab, path: Order) -> Evaluation | None:
     )
 
 
-def order_line(lab: Lab, experiment: str, outcome: Outcome) -> Line:
-    """An order that an experiment asked for, tail left out, and what became of it."""
+def order_line(lab: Lab, experiment: str, outcome: Outcome, number: int) -> Line:
+    """The `number`th order that an experiment asked for, tail left out, and what became of it."""
     return {
         "kind": "order",
         "id": identity("order", lab.run_id, experiment, *outcome.order),
         "run_id": lab.run_id,
-        "run": lab.run,
+        "model": lab.request.name,
         "experiment": experiment,
+        "number": number,
         "pipeline": outcome.pipeline,
         "path": list(outcome.order),
         "ir": outcome.ir,
+        **outcome_summary(outcome),
+        "time": {"at": now()},
+    }
+
+
+def outcome_summary(outcome: Outcome) -> dict[str, Any]:
+    return {
         "final": outcome.final,
         "semantic": outcome.semantic,
         "status": outcome.status,
         "failed": outcome.failed,
         "error": outcome.error,
         "metrics": outcome.metrics,
-        "time": {"at": now()},
     }
 
 

@@ -1,7 +1,8 @@
 """What is measured of a final program: one function per metric, in one table.
 
-All are deterministic. To add one, write a function of `Final` and enter it in `METRICS`; the record,
-the CSV export and `Outcome.metrics` then have it. Time is measured apart (`compiler.lab.timing`).
+All are deterministic. To add one, write a function of `Final` and enter it in `METRICS`; the
+record, the CSV export and `Outcome.metrics` then have it. Time is measured apart
+(`compiler.lab.timing`).
 """
 
 from __future__ import annotations
