@@ -17,7 +17,7 @@ from compiler.lab.engine import Evaluation, Rules, Status, Step, pass_of_text
 from compiler.lab.failures import Failures
 from compiler.lab.lines import evaluation_line, evaluation_of, run_line, step_line, step_of
 from compiler.lab.progress import Watcher
-from compiler.lab.provenance import digest_of, provenance
+from compiler.lab.provenance import ENVIRONMENT, digest_of, provenance
 from compiler.lab.record import Record
 from compiler.lab.space import Order, Space
 from compiler.lab.subject import SubjectRequest
@@ -97,6 +97,7 @@ class Lab:
         self.subject = self.engine.subject
         self.run = provenance(self.subject, self.rules)
         self.run_id = digest_of(self.run)
+        self.environment = {name: self.run[name] for name in ENVIRONMENT}
         self.record.add(run_line(self))
         self.counts = Counts()
         self._data_of: dict[str, str] = {}

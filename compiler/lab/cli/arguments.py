@@ -45,7 +45,7 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         metavar="STAGE",
         default=START,
-        help="the stage in which reordering begins; passes before it are fixed (default %(default)s)",
+        help="the stage in which reordering begins (default %(default)s)",
     )
 
 
