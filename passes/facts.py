@@ -19,7 +19,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from dialects.elements import is_float
 from dialects.kernel.loops import Launch
 from dialects.kernel.ops import layout_of
-from dialects.nn.base import NnOp, Quantization, element_of_value
+from dialects.nn.base import NnOp, Quantization, element_of_value, shape_of
 from dialects.nn.elementwise import CastOp
 from dialects.nn.normalization import BatchNormOp
 from dialects.program import body_of, main_function, nn_ops, placeable_ops, range_of
@@ -177,6 +177,18 @@ def _is_table(op: NnOp) -> bool:
     return varying_operand(op) is not None
 
 
+def _layouts_assigned(module: ModuleOp) -> bool:
+    from passes.kernel.assign_layout import layout_name, required_layout
+
+    return not any(
+        len(shape_of(result)) in (3, 4)
+        and required_layout(op) == "nhwc"
+        and layout_name(result) != "nhwc"
+        for op in nn_ops(module)
+        for result in op.results
+    )
+
+
 def _memory_planned(module: ModuleOp) -> bool:
     return all(
         layout_of(result).offset is not None
@@ -230,6 +242,9 @@ INTEGER_OPS = Fact(
     "integer-ops", "no op placed in int8 works on floats, unary ones left out", _integer_ops
 )
 TABLES_FUSED = Fact("tables-fused", "no unary op placed in int8 works on floats", _tables_fused)
+LAYOUTS_ASSIGNED = Fact(
+    "layouts-assigned", "results of kernels that work channels-last are so", _layouts_assigned
+)
 MEMORY_PLANNED = Fact("memory-planned", "every buffer has its place", _memory_planned)
 
 FACTS: tuple[Fact, ...] = (
@@ -248,6 +263,7 @@ FACTS: tuple[Fact, ...] = (
     NO_ROUND_TRIP_CASTS,
     INTEGER_OPS,
     TABLES_FUSED,
+    LAYOUTS_ASSIGNED,
     ON_BUFFERS,
     MEMORY_PLANNED,
 )

@@ -70,6 +70,8 @@ class Subject:
     module: ModuleOp = field(repr=False)
     ctx: OctetContext = field(repr=False)
     samples: Samples = field(repr=False)
+    imported: ModuleOp = field(repr=False)
+    """The model before the head."""
     recipe: str = ""
 
     @classmethod
@@ -96,9 +98,10 @@ class Subject:
             if request.evaluation is None
             else load_evaluation_data(request.evaluation, module)
         )
+        imported = normal_form(module)
         PassManager().run(ctx, module, parse_pipeline(",".join(cut.head)))
         recipe = compilation.effective_recipe().text() if request.options else ""
-        return cls(request, cut, normal_form(module), ctx, samples, recipe)
+        return cls(request, cut, normal_form(module), ctx, samples, imported, recipe)
 
     @property
     def facts(self) -> Facts:
