@@ -1,8 +1,8 @@
 """Checks what passes declare against what they do.
 
 Programs come from the model: the default pipeline is walked from import to the end, then legal
-orders of the reordered passes, then walks by chance through everything that contracts allow, so that
-passes meet programs that no pipeline would show them. Before and after each pass all facts are
+orders of the reordered passes, then walks by chance through everything that contracts allow, so
+that passes meet programs that no pipeline would show them. Before and after each pass all facts are
 looked at, and what it promises about results is checked by running the program. Every disagreement
 is reported once per pass and kind, with the smallest program found that shows it. A program that is
 refused with an error for the user disagrees with nothing.
