@@ -112,7 +112,7 @@ def order_line(lab: Lab, experiment: str, outcome: Outcome, number: int) -> Line
     """The `number`th order that an experiment asked for, tail left out, and what became of it."""
     return {
         "kind": "order",
-        "id": identity("order", lab.run_id, experiment, *outcome.order),
+        "id": identity("order", lab.run_id, experiment, str(number), *outcome.order),
         "run_id": lab.run_id,
         "model": lab.request.name,
         "experiment": experiment,

@@ -153,7 +153,7 @@ def pair_line(lab: Lab, a: str, b: str, context: Context, number: int, epsilon: 
     apart = verdict in ("within-epsilon", "different")
     return {
         "kind": "pair",
-        "id": identity("pair", lab.run_id, a, b, str(epsilon), *context.order(a, b)),
+        "id": identity("pair", lab.run_id, a, b, str(number), str(epsilon), *context.order(a, b)),
         "run_id": lab.run_id,
         "model": lab.request.name,
         "a": a,
