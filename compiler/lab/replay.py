@@ -16,7 +16,7 @@ from typing import Any
 from compiler.lab.engine import Rules
 from compiler.lab.experiments.pairs import Context, idempotence_line, pair_line
 from compiler.lab.lab import Lab
-from compiler.lab.lines import evaluation_line, order_line, run_line, step_line
+from compiler.lab.lines import evaluation_line, identity, order_line, run_line, step_line
 from compiler.lab.provenance import ENVIRONMENT, digest_of, request_of
 from compiler.lab.record import Line, without_time
 from compiler.lab.subject import SubjectRequest
@@ -123,6 +123,10 @@ def remade(lab: Lab, line: Line) -> Line:
             if ir is None:
                 raise OctetError(f"line {line['id']}: {failed} fails")
             return evaluation_line(lab, path, ir, lab.engine.evaluate(path))
+        case "timing":
+            path = tuple(line["path"])
+            ir, _, _ = lab.follow_or_walk(path)
+            return {**line, "final": ir, "id": identity("timing", lab.run_id, *path)}
         case "order":
             (outcome,) = lab.evaluate([tuple(line["path"])])
             return order_line(lab, line["experiment"], outcome, line["number"])

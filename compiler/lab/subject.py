@@ -19,11 +19,13 @@ from compiler.lab.hashing import data_digest, file_digest, ir_hash, normal_form
 from compiler.lab.sections import START, Sections, sections
 from compiler.module_files import weights_path
 from compiler.pipeline import PassManager, parse_pipeline, print_pass
+from compiler.stages import FIRST, PLACE, STAGE_NAMES, stage_index
 from compiler.strategy.evaluation_data import Samples, load_evaluation_data
 from compiler.strategy.metrics import Outputs
 from compiler.strategy.space import everything_in
 from compiler.targets import HOST
 from dialects.context import Feed, OctetContext
+from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
 from passes.facts import facts_of
 from runtime.program import Program
@@ -80,7 +82,7 @@ class Subject:
         compilation = Compilation(
             CompileRequest(
                 request.model, target=request.target, options=dict(request.options),
-                stop_after="import",
+                stop_after=_stage_of(request),
             ),
             instruments=[],
         )  # fmt: skip
@@ -161,6 +163,21 @@ class Subject:
             "target": _target_digest(self.ctx),
             "recipe": file_digest(self.recipe.encode()),
         }
+
+
+def _stage_of(request: SubjectRequest) -> str:
+    """The stage that a model is at. Raises OctetError if what is studied has happened already."""
+    if request.model.suffix != ".mlir":
+        return FIRST
+    compilation = Compilation(CompileRequest(request.model), instruments=[])
+    compilation.effective_recipe()  # reads it
+    begin = min(stage_index(request.start, "--from"), stage_index(PLACE))
+    if stage_index(compilation.stage) >= begin:
+        raise OctetError(
+            f"{request.model} is at stage '{compilation.stage}' already: give a model, or IR from "
+            f"before stage '{STAGE_NAMES[begin]}'"
+        )
+    return compilation.stage
 
 
 def calibration_feeds(request: SubjectRequest, module: ModuleOp) -> list[Feed]:

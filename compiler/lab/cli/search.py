@@ -6,6 +6,8 @@ import argparse
 import time
 from collections import Counter
 
+import numpy as np
+
 from compiler.lab.cli.arguments import (
     add_pass_arguments,
     add_run_arguments,
@@ -18,6 +20,7 @@ from compiler.lab.experiments.search import Found, run_search
 from compiler.lab.lab import Lab, Outcome
 from compiler.lab.metrics import METRICS
 from compiler.lab.search import SEARCHES, Objective, search_named
+from compiler.lab.timing import front, measure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(m.name for m in METRICS.values() if m.better)} "
         "(default %(default)s)",
     )
+    group.add_argument(
+        "--time",
+        action="store_true",
+        help="also measure the latency of the programs that none beats in modelled latency and "
+        "SQNR",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,6 +57,8 @@ def run(args: argparse.Namespace) -> None:
             start = time.perf_counter()
             found = run_search(lab, space, search, objective, budget=args.budget, seed=args.seed)
             _report(lab, found, time.perf_counter() - start)
+            if args.time:
+                _print_times(measure(lab, front(lab.evaluations)))
 
 
 def _report(lab: Lab, found: Found, seconds: float) -> None:
@@ -68,6 +79,14 @@ def _report(lab: Lab, found: Found, seconds: float) -> None:
     _print_programs(outcomes, found.default)
 
 
+def _print_times(seconds: dict[str, list[float]]) -> None:
+    rows = [
+        (ir[:12], f"{np.median(measured) * 1e6:.1f}", f"{min(measured) * 1e6:.1f}", len(measured))
+        for ir, measured in seconds.items()
+    ]
+    print_table(("program", "median us", "least us", "rounds"), rows)
+
+
 def _print_programs(outcomes: list[Outcome], default: Outcome) -> None:
     """One row per distinct final program, with an order that gives it."""
     first: dict[str, Outcome] = {}
@@ -80,6 +99,7 @@ def _print_programs(outcomes: list[Outcome], default: Outcome) -> None:
     rows = [
         (
             "*" if final == default.final else "",
+            final[:12],
             orders[final],
             outcome.status,
             *(figure(outcome.metrics.get(name), 4 if name == "agreement" else 2) for name in names),
@@ -87,4 +107,4 @@ def _print_programs(outcomes: list[Outcome], default: Outcome) -> None:
         )
         for final, outcome in first.items()
     ]
-    print_table(("default", "orders", "status", *names, "an order"), rows)
+    print_table(("default", "program", "orders", "status", *names, "an order"), rows)
