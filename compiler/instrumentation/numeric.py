@@ -45,11 +45,11 @@ class VerifyNumerics(Instrument):
         if self._feeds is None:
             self._feeds = sample_inputs(ctx, module)
         if self._outputs is None:
-            self._outputs = outputs_of(ctx, module, self._feeds)
+            self._outputs = run_module(ctx, module, self._feeds)
 
     def after(self, module_pass: ModulePass, ctx: OctetContext, module: ModuleOp) -> None:
         assert self._feeds is not None
-        expected, self._outputs = self._outputs, outputs_of(ctx, module, self._feeds)
+        expected, self._outputs = self._outputs, run_module(ctx, module, self._feeds)
         assert expected is not None
         numerics = module_pass.NUMERICS if isinstance(module_pass, OctetPass) else Numerics.EXACT
         complaint = difference(expected, self._outputs, numerics)
@@ -60,7 +60,7 @@ class VerifyNumerics(Instrument):
             )
 
 
-def outputs_of(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
+def run_module(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
     """What a program gives: by the reference, or once it is lowered, by the kernels."""
     from runtime.reference.evaluate import evaluate
 

@@ -20,7 +20,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, VerifyException
 
-from compiler.instrumentation.numeric import difference, outputs_of, random_inputs
+from compiler.instrumentation.numeric import difference, random_inputs, run_module
 from compiler.lab.contracts import Facts, contract_of
 from compiler.lab.engine import pass_of_text
 from compiler.lab.reduce import reduced
@@ -195,11 +195,11 @@ class Auditor:
             return None
         feed = random_inputs(before) if self._is_slice(before) else dict(self.subject.probes[0])
         try:
-            expected = outputs_of(self.subject.ctx, before, feed)
+            expected = run_module(self.subject.ctx, before, feed)
         except Exception:
             return None  # a program in an intermediate form that nothing can run
         try:
-            actual = outputs_of(self.subject.ctx, after, feed)
+            actual = run_module(self.subject.ctx, after, feed)
         except OctetError:
             return None
         except Exception as error:

@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, VerifyException
 
-from compiler.instrumentation.numeric import LEAST_SQNR, difference, outputs_of
+from compiler.instrumentation.numeric import LEAST_SQNR, difference, run_module
 from compiler.lab.contracts import contract_of
 from compiler.lab.deadline import TimeoutReached, deadline
 from compiler.lab.hashing import ir_hash, output_hash
@@ -164,7 +164,7 @@ class Engine:
         """What the pass changes of the results beyond its `NUMERICS`, or None."""
         feed = dict(self.subject.probes[0])
         try:
-            expected, actual = (outputs_of(self._context(), m, feed) for m in (before, after))
+            expected, actual = (run_module(self._context(), m, feed) for m in (before, after))
         except Exception as error:
             return f"the program does not run: {type(error).__name__}: {first_line(error)}"
         return difference(expected, actual, contract_of(one).numerics)
