@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from compiler.lab.contracts import Facts, contract_of
-from compiler.lab.engine import Evaluation, Rules, Status, Step, pass_of_text
+from compiler.lab.engine import Engine, Evaluation, Rules, Status, Step, pass_of_text
 from compiler.lab.failures import Failures
 from compiler.lab.lines import evaluation_line, evaluation_of, run_line, step_line, step_of
 from compiler.lab.progress import Watcher
 from compiler.lab.provenance import ENVIRONMENT, digest_of, provenance
 from compiler.lab.record import Record
 from compiler.lab.space import Order, Space
-from compiler.lab.subject import SubjectRequest
-from compiler.lab.workers import InProcess, Task, Workers, engine_for
+from compiler.lab.subject import Subject, SubjectRequest
+from compiler.lab.workers import Bench, InProcess, Task, Workers, install
 
 
 class Key(NamedTuple):
@@ -93,8 +93,10 @@ class Lab:
         self.record = Record() if record is None else record
         self.failures = failures
         self.watcher = watcher or Watcher()
-        self.engine = engine_for(request, self.rules)
+        self.engine = Engine(Subject.open(request), self.rules)
         self.subject = self.engine.subject
+        self.bench = Bench.of(self.subject, self.rules)
+        install(self.bench, self.engine)
         self.run = provenance(self.subject, self.rules)
         self.run_id = digest_of(self.run)
         self.environment = {name: self.run[name] for name in ENVIRONMENT}
@@ -189,7 +191,7 @@ class Lab:
                 self._learn(key, recalled, record=False)
         tasks = [Task(self.paths[ir], tuple(texts)) for ir, texts in missing.items()]
         self.watcher.begin("passes", sum(len(task.texts) for task in tasks))
-        replies = self.workers.run(self.request, self.rules, tasks)
+        replies = self.workers.run(self.bench, tasks)
         for (ir, texts), reply in zip(missing.items(), replies, strict=True):
             for text, step in zip(texts, reply.steps, strict=True):
                 self._learn(self.key(ir, text), step)
@@ -220,7 +222,7 @@ class Lab:
                 self.counts.evaluated += 1
         self.watcher.begin("programs", len(missing))
         tasks = [Task(self.paths[ir], evaluate=True) for ir in missing]
-        replies = self.workers.run(self.request, self.rules, tasks)
+        replies = self.workers.run(self.bench, tasks)
         for ir, reply in zip(missing, replies, strict=True):
             assert reply.evaluation is not None
             self.evaluations[ir] = reply.evaluation

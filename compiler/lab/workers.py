@@ -8,6 +8,8 @@ pass that kills a worker twice has crashed.
 from __future__ import annotations
 
 import multiprocessing
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -40,10 +42,24 @@ class Reply:
     evaluation: Evaluation | None = None
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What workers work on: a subject, how steps are judged, and the digests that model and data
+    have to have, wherever a worker reads them."""
+
+    request: SubjectRequest
+    rules: Rules
+    digests: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, subject: Subject, rules: Rules) -> Bench:
+        return cls(subject.request, rules, tuple(sorted(subject.digests.items())))
+
+
 class Workers(Protocol):
     """What runs tasks on a subject."""
 
-    def run(self, request: SubjectRequest, rules: Rules, tasks: Sequence[Task]) -> Iterator[Reply]:
+    def run(self, bench: Bench, tasks: Sequence[Task]) -> Iterator[Reply]:
         """The replies, in the order of the tasks."""
         ...
 
@@ -52,31 +68,53 @@ class Workers(Protocol):
         ...
 
 
-_engines: dict[tuple[SubjectRequest, Rules], Engine] = {}
-"""The engines of this process."""
+_engines: OrderedDict[Bench, Engine] = OrderedDict()
+"""The engines of this process, the latest last."""
+_ENGINES_KEPT = 4
+_one_at_a_time = threading.RLock()
+"""A cluster may give a process several threads; an engine works for one."""
 
 
-def engine_for(request: SubjectRequest, rules: Rules) -> Engine:
-    """This process's engine for a subject, made when it is first asked for."""
-    key = (request, rules)
-    if key not in _engines:
-        _engines[key] = Engine(Subject.open(request), rules)
-    return _engines[key]
+def install(bench: Bench, engine: Engine) -> None:
+    """Makes `engine` this process's own for `bench`."""
+    with _one_at_a_time:
+        _engines[bench] = engine
+        _engines.move_to_end(bench)
+        while len(_engines) > _ENGINES_KEPT:
+            _engines.popitem(last=False)
 
 
-def perform(request: SubjectRequest, rules: Rules, task: Task) -> Reply:
+def engine_for(bench: Bench) -> Engine:
+    """This process's engine, made when it is first asked for. Raises OctetError when model or data
+    are others than the run began with."""
+    with _one_at_a_time:
+        if bench not in _engines:
+            subject = Subject.open(bench.request)
+            for name, digest in bench.digests:
+                if subject.digests[name] != digest:
+                    raise OctetError(
+                        f"{bench.request.model}: the {name} of a worker is not that of the run; "
+                        "workers have to find the same files, and the same kind of CPU for "
+                        "--target host"
+                    )
+            install(bench, Engine(subject, bench.rules))
+        return _engines[bench]
+
+
+def perform(bench: Bench, task: Task) -> Reply:
     """Runs a task in this process."""
-    engine = engine_for(request, rules)
-    if task.evaluate:
-        return Reply(evaluation=engine.evaluate(task.path))
-    return Reply(tuple(engine.step(task.path, text) for text in task.texts))
+    with _one_at_a_time:
+        engine = engine_for(bench)
+        if task.evaluate:
+            return Reply(evaluation=engine.evaluate(task.path))
+        return Reply(tuple(engine.step(task.path, text) for text in task.texts))
 
 
 class InProcess:
     """One after another, here."""
 
-    def run(self, request: SubjectRequest, rules: Rules, tasks: Sequence[Task]) -> Iterator[Reply]:
-        return (perform(request, rules, task) for task in tasks)
+    def run(self, bench: Bench, tasks: Sequence[Task]) -> Iterator[Reply]:
+        return (perform(bench, task) for task in tasks)
 
     def close(self) -> None:
         _engines.clear()
@@ -88,57 +126,52 @@ class Processes:
 
     count: int
     _pools: list[ProcessPoolExecutor] = field(default_factory=list[ProcessPoolExecutor])
-    _homes: dict[tuple[SubjectRequest, Order], int] = field(
-        default_factory=dict[tuple[SubjectRequest, Order], int]
-    )
+    _homes: dict[tuple[Bench, Order], int] = field(default_factory=dict[tuple[Bench, Order], int])
 
     def __post_init__(self) -> None:
         self._pools = [_pool() for _ in range(self.count)]
 
-    def run(self, request: SubjectRequest, rules: Rules, tasks: Sequence[Task]) -> Iterator[Reply]:
-        placed = self._place(request, tasks)
+    def run(self, bench: Bench, tasks: Sequence[Task]) -> Iterator[Reply]:
+        placed = self._place(bench, tasks)
         futures = [
-            self._submit(worker, request, rules, task)
-            for worker, task in zip(placed, tasks, strict=True)
+            self._submit(worker, bench, task) for worker, task in zip(placed, tasks, strict=True)
         ]
         for worker, task, future in zip(placed, tasks, futures, strict=True):
             try:
                 yield future.result()
             except BrokenProcessPool:
-                yield _one_by_one(task, lambda t, w=worker: self._again(w, request, rules, t))
+                yield _one_by_one(task, lambda t, w=worker: self._again(w, bench, t))
 
     def close(self) -> None:
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)
 
-    def _place(self, request: SubjectRequest, tasks: Sequence[Task]) -> list[int]:
+    def _place(self, bench: Bench, tasks: Sequence[Task]) -> list[int]:
         """A worker for each task: the one that has its program, unless that has its share."""
         share = -(-sum(max(1, len(task.texts)) for task in tasks) // self.count)
         load = [0] * self.count
         placed: list[int] = []
         for task in tasks:
-            worker = self._homes.get((request, task.path))
+            worker = self._homes.get((bench, task.path))
             if worker is None or load[worker] >= share:
                 worker = load.index(min(load))
             load[worker] += max(1, len(task.texts))
             placed.append(worker)
             for text in task.texts:
-                self._homes.setdefault((request, (*task.path, text)), worker)
+                self._homes.setdefault((bench, (*task.path, text)), worker)
         return placed
 
-    def _submit(
-        self, worker: int, request: SubjectRequest, rules: Rules, task: Task
-    ) -> Future[Reply]:
+    def _submit(self, worker: int, bench: Bench, task: Task) -> Future[Reply]:
         try:
-            return self._pools[worker].submit(perform, request, rules, task)
+            return self._pools[worker].submit(perform, bench, task)
         except BrokenProcessPool:
             self._renew(worker)
-            return self._pools[worker].submit(perform, request, rules, task)
+            return self._pools[worker].submit(perform, bench, task)
 
-    def _again(self, worker: int, request: SubjectRequest, rules: Rules, task: Task) -> Reply:
+    def _again(self, worker: int, bench: Bench, task: Task) -> Reply:
         """Runs a task once more; raises BrokenProcessPool if that kills the worker, too."""
         self._renew(worker)
-        return self._pools[worker].submit(perform, request, rules, task).result()
+        return self._pools[worker].submit(perform, bench, task).result()
 
     def _renew(self, worker: int) -> None:
         self._pools[worker].shutdown(wait=False, cancel_futures=True)
@@ -194,18 +227,18 @@ class Cluster:
         except (OSError, ValueError, TimeoutError) as error:
             raise OctetError(f"--scheduler {address}: cannot connect: {error}") from None
 
-    def run(self, request: SubjectRequest, rules: Rules, tasks: Sequence[Task]) -> Iterator[Reply]:
-        futures = [self.client.submit(perform, request, rules, task, pure=False) for task in tasks]
+    def run(self, bench: Bench, tasks: Sequence[Task]) -> Iterator[Reply]:
+        futures = [self.client.submit(perform, bench, task, pure=False) for task in tasks]
         for task, future in zip(tasks, futures, strict=True):
             try:
                 yield future.result()
             except Exception as error:
                 if not _is_death(error):
                     raise
-                yield _one_by_one(task, lambda t: self._again(request, rules, t))
+                yield _one_by_one(task, lambda t: self._again(bench, t))
 
-    def _again(self, request: SubjectRequest, rules: Rules, task: Task) -> Reply:
-        return self.client.submit(perform, request, rules, task, pure=False).result()
+    def _again(self, bench: Bench, task: Task) -> Reply:
+        return self.client.submit(perform, bench, task, pure=False).result()
 
     def close(self) -> None:
         if self._owned:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ import pytest
 from compiler.cli.lab import run
 from compiler.lab.engine import Rules
 from compiler.lab.record import read_record, text_of, without_time
-from compiler.lab.subject import SubjectRequest
-from compiler.lab.workers import DIED, Processes, Reply, Task, _one_by_one
+from compiler.lab.subject import Subject, SubjectRequest
+from compiler.lab.workers import DIED, Bench, Processes, Reply, Task, _one_by_one, engine_for
+from dialects.errors import OctetError
 
 PASSES = "insert-qdq,correct-bias{samples=8},propagate-qdq,squash-qdq,quantize-ops"
 
@@ -101,19 +103,26 @@ def test_a_finished_run_adds_nothing(model: Path, data: Path, tmp_path: Path) ->
 
 def test_a_worker_that_dies_is_replaced(request_for: Callable[..., SubjectRequest]) -> None:
     workers = Processes(1)
-    request, rules = request_for(), Rules()
+    bench = Bench.of(Subject.open(request_for()), Rules())
     task = Task((), ("insert-qdq", "dce"))
     try:
-        (expected,) = workers.run(request, rules, [task])
+        (expected,) = workers.run(bench, [task])
         (process,) = workers._pools[0]._processes.values()
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        (again,) = workers.run(request, rules, [task])
+        (again,) = workers.run(bench, [task])
     finally:
         workers.close()
     outs = [step.ir_out for step in expected.steps]
     assert [step.ir_out for step in again.steps] == outs
     assert None not in outs
+
+
+def test_a_worker_with_other_files_refuses(request_for: Callable[..., SubjectRequest]) -> None:
+    bench = Bench.of(Subject.open(request_for()), Rules())
+    digests = tuple((name, "0" if name == "data" else digest) for name, digest in bench.digests)
+    with pytest.raises(OctetError, match="the data of a worker is not that of the run"):
+        engine_for(replace(bench, digests=digests))
 
 
 def test_a_pass_that_kills_every_worker_has_crashed() -> None:
