@@ -1,10 +1,9 @@
 """The pass-ordering lab: in which order should passes run, does it matter, and why.
 
-    from compiler.lab import Lab, Space, SubjectRequest
+    from compiler.lab import Lab, SubjectRequest
 
     lab = Lab(SubjectRequest(Path("model.onnx"), "inputs.npz"))
-    space = Space.of(["insert-qdq", "unify-scales", "propagate-qdq"], lab.facts)
-    for outcome in lab.evaluate(space.sequences()):
+    for outcome in lab.evaluate(lab.space().orders()):
         print(outcome.pipeline, outcome.status, outcome.metrics)
 
 `octet-lab` is its command line; docs/pass-ordering.md has the method.

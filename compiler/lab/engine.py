@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, cast
@@ -220,7 +221,7 @@ def _difference(before: Counter[str], after: Counter[str]) -> dict[str, int]:
     }
 
 
-def encode_probes(outputs: list[Outputs]) -> str:
+def encode_probes(outputs: Sequence[Outputs]) -> str:
     """The first float outputs of the probes, as base64 of float32."""
     values = [batch[name].reshape(-1) for batch in outputs for name in float_outputs(batch)]
     flat = np.concatenate(values).astype("<f4")

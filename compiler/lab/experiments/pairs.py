@@ -68,8 +68,9 @@ class PairResult:
 
     @property
     def verdict(self) -> Verdict:
-        """The least alike of the verdicts."""
-        return max(self.verdicts, key=VERDICTS.index, default="fails")
+        """The least alike of the verdicts; `fails` without a context."""
+        reached = [verdict for verdict in VERDICTS if self.verdicts[verdict]]
+        return reached[-1] if reached else "fails"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from compiler.lab.search.base import Arena, Search
+from compiler.lab.space import Order
 
 BATCH = 64
+LISTED = 20_000
+"""Spaces of up to so many orders are shuffled; of greater ones orders are drawn, and those that
+were drawn before are left out."""
 
 
 class Uniform(Search):
@@ -15,12 +20,24 @@ class Uniform(Search):
     name: ClassVar = "random"
 
     def run(self, arena: Arena) -> None:
-        total = arena.space.count()
-        while arena.left > 0 and len(arena.tried) < total:
-            wanted = min(BATCH, arena.left, total - len(arena.tried))
-            batch = dict.fromkeys(())
-            while len(batch) < wanted:
-                order = arena.space.random_order(arena.random)
-                if order not in arena.tried:
-                    batch[order] = None
-            arena.evaluate(list(batch))
+        orders = _by_chance(arena)
+        while arena.left > 0:
+            batch = [order for order, _ in zip(orders, range(BATCH), strict=False)]
+            if not batch:
+                return
+            arena.evaluate(batch)
+
+
+def _by_chance(arena: Arena) -> Iterator[Order]:
+    total = arena.space.count()
+    if total <= LISTED:
+        orders = list(arena.space.orders())
+        arena.random.shuffle(orders)
+        yield from orders
+        return
+    drawn: set[Order] = set()
+    while len(drawn) < total:
+        order = arena.space.random_order(arena.random)
+        if order not in drawn:
+            drawn.add(order)
+            yield order
