@@ -117,11 +117,12 @@ class Space:
         """Every legal order once, in the order of the items."""
         yield from self._from(self._first, ())
 
-    def random_order(self, source: random.Random) -> Order:
-        """A legal order, each as likely as any other. Raises OctetError when there is none."""
-        if not self.count():
+    def random_order(self, source: random.Random, prefix: Order = ()) -> Order:
+        """A legal order that begins with `prefix`, each as likely as any other. Raises OctetError
+        when there is none."""
+        state, order = self._state_after(prefix), prefix
+        if state is None or not self._completions(state):
             raise OctetError("the space has no legal order; look at `octet-lab passes`")
-        state, order = self._first, ()
         while True:
             steps = self._steps(state)
             weights = [self._completions(after) for _, after in steps]
@@ -134,15 +135,27 @@ class Space:
             else:
                 return order
 
+    def next_passes(self, prefix: Order) -> list[str]:
+        """What may come after the beginning of an order, so that a legal order can follow."""
+        state = self._state_after(prefix)
+        if state is None:
+            return []
+        return [text for text, after in self._steps(state) if self._completions(after)]
+
     def contains(self, order: Order) -> bool:
         """The order is one of this space."""
+        state = self._state_after(order)
+        return state is not None and self._may_end(state)
+
+    def _state_after(self, prefix: Order) -> _State | None:
+        """None if no legal step leads there."""
         state = self._first
-        for text in order:
+        for text in prefix:
             steps = dict(self._steps(state))
             if text not in steps:
-                return False
+                return None
             state = steps[text]
-        return self._may_end(state)
+        return state
 
     # --- states ---------------------------------------------------------------------------------
 

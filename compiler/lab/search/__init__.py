@@ -13,6 +13,11 @@ __all__ = ["SEARCHES", "Arena", "Objective", "Search", "search_named"]
 SEARCHES: Mapping[str, tuple[str, str]] = {
     "exhaustive": ("compiler.lab.search.exhaustive", "Exhaustive"),
     "random": ("compiler.lab.search.uniform", "Uniform"),
+    "greedy": ("compiler.lab.search.greedy", "Greedy"),
+    "beam": ("compiler.lab.search.beam", "Beam"),
+    "genetic": ("compiler.lab.search.genetic", "Genetic"),
+    "optuna-tpe": ("compiler.lab.search.optuna_", "Tpe"),
+    "optuna-nsgaii": ("compiler.lab.search.optuna_", "Nsga"),
 }
 """Search name -> (module, class). A module is imported when its search is asked for."""
 
