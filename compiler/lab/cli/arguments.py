@@ -14,7 +14,7 @@ from compiler.lab.failures import Failures
 from compiler.lab.lab import Lab
 from compiler.lab.progress import bars
 from compiler.lab.record import opened
-from compiler.lab.sections import START
+from compiler.lab.sections import START, UNTIL
 from compiler.lab.subject import SubjectRequest
 from compiler.lab.variants import split_passes
 from compiler.lab.workers import workers_of
@@ -31,7 +31,7 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         type=split_passes,
         default=[],
         help="the passes to reorder, options in braces, alternatives with |: "
-        "insert-qdq,correct-bias{samples=0|64} (default: those of the stage --from)",
+        "insert-qdq,correct-bias{samples=0|64} (default: those of the stages --from to --until)",
     )
     group.add_argument(
         "--anchors",
@@ -46,6 +46,12 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STAGE",
         default=START,
         help="the stage in which reordering begins (default %(default)s)",
+    )
+    group.add_argument(
+        "--until",
+        metavar="STAGE",
+        default=UNTIL,
+        help="the last stage whose passes are reordered if none are named (default %(default)s)",
     )
 
 
@@ -134,6 +140,7 @@ def requests_of(args: argparse.Namespace) -> list[SubjectRequest]:
             tuple(getattr(args, "passes", ())),
             tuple(getattr(args, "anchors", ())),
             getattr(args, "start", START),
+            getattr(args, "until", UNTIL),
             args.target,
             options,
         )
