@@ -89,8 +89,9 @@ STAGES: tuple[Stage, ...] = (
             "number-ops",
             "require-precision",
             "insert-qdq",
-            "correct-bias{samples=0}",
             "unify-scales",
+            # On the types that are final: docs/pass-ordering.md has what the other order costs.
+            "correct-bias{samples=0}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",

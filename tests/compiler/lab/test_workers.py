@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distributed import Client, LocalCluster
 
 from compiler.cli.lab import run
 from compiler.lab.engine import Rules
@@ -53,8 +55,7 @@ def test_two_processes_give_the_same(
 @pytest.fixture
 def scheduler() -> Iterator[str]:
     """The address of a Dask cluster of two worker processes on this machine."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
+    with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         yield cluster.scheduler_address
@@ -66,6 +67,27 @@ def test_a_cluster_gives_the_same(
 ) -> None:
     run(command(model, data, tmp_path / "runs.jsonl", "--scheduler", scheduler))
     assert lines_of(tmp_path / "runs.jsonl") == alone
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_worker_of_a_cluster_may_die(
+    model: Path, data: Path, tmp_path: Path, alone: list[str], scheduler: str
+) -> None:
+    output = tmp_path / "runs.jsonl"
+    with Client(scheduler) as client:
+        pids = list(client.run(os.getpid).values())
+
+    def kill_one() -> None:
+        while not (output.exists() and len(output.read_bytes().splitlines()) > 5):
+            time.sleep(0.005)
+        os.kill(pids[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    run(command(model, data, output, "--scheduler", scheduler))
+    killer.join(10)
+    assert not killer.is_alive()
+    assert lines_of(output) == alone
 
 
 def test_a_killed_run_goes_on(model: Path, data: Path, tmp_path: Path, alone: list[str]) -> None:
