@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
             space = lab.space(**space_options(args))
             start = time.perf_counter()
             found = run_search(lab, space, search, objective, budget=args.budget, seed=args.seed)
+            lab.watcher.end()
             _report(lab, found, time.perf_counter() - start)
             if args.time:
                 _print_times(measure(lab, front(lab.evaluations)))
