@@ -90,9 +90,12 @@ def test_a_worker_of_a_cluster_may_die(
     assert lines_of(output) == alone
 
 
-def test_a_killed_run_goes_on(model: Path, data: Path, tmp_path: Path, alone: list[str]) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_killed_run_goes_on(
+    model: Path, data: Path, tmp_path: Path, alone: list[str], workers: str
+) -> None:
     output = tmp_path / "runs.jsonl"
-    arguments = command(model, data, output)
+    arguments = command(model, data, output, "--workers", workers)
     process = subprocess.Popen(
         [sys.executable, "-m", "compiler.cli.lab", *arguments],
         stdout=subprocess.DEVNULL,
@@ -103,15 +106,34 @@ def test_a_killed_run_goes_on(model: Path, data: Path, tmp_path: Path, alone: li
             output.exists() and len(output.read_bytes().splitlines()) > 10
         ):
             time.sleep(0.005)
+        children = children_of(process.pid)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+    # No worker lives on.
+    for _ in range(200):
+        if not any(map(is_alive, children)):
+            break
+        time.sleep(0.1)
+    assert not any(map(is_alive, children))
     written = output.read_bytes()
     assert 0 < len(written.splitlines()) < len(alone)
     # As if the kill had met the middle of a line.
     output.write_bytes(written[:-20])
     run(arguments)
     assert lines_of(output) == alone
+
+
+def children_of(pid: int) -> list[int]:
+    task = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_finished_run_adds_nothing(model: Path, data: Path, tmp_path: Path) -> None:
