@@ -141,6 +141,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "keep weights to 7 bits (default no)",
         boolean=True,
     ),
+    PassOption(
+        "io",
+        "quantize-io",
+        "io",
+        "what the program takes and gives: int8 is the stored integers of its inputs and outputs "
+        "(default float)",
+        choices=("float", "int8"),
+    ),
 )  # fmt: skip
 
 

@@ -96,6 +96,8 @@ STAGES: tuple[Stage, ...] = (
             "insert-casts",
             "propagate-casts",
             "squash-casts",
+            # Last: what inputs and outputs are quantized to is settled then.
+            "quantize-io{io=float}",
         ),
     ),
     Stage(

@@ -60,12 +60,14 @@ class VerifyNumerics(Instrument):
 
     def _evaluate(self, ctx: OctetContext, module: ModuleOp) -> Outputs:
         """What the program gives: by the reference, or once it is lowered, by the kernels."""
+        from compiler.quantized_io import real_outputs, stored_feeds
         from runtime.reference.evaluate import evaluate
 
         assert self._feeds is not None
+        feeds = stored_feeds(module, self._feeds)
         if any(isinstance(op, Launch) for op in module.walk()):
-            return _run_kernels(ctx, module, self._feeds)
-        return evaluate(module, self._feeds, ctx.weights)
+            return real_outputs(module, _run_kernels(ctx, module, feeds))
+        return real_outputs(module, evaluate(module, feeds, ctx.weights))
 
 
 def _run_kernels(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from compiler.calibration_data import input_specs
+from compiler.quantized_io import real_outputs, stored_feeds
 from compiler.report.document import Decibels, decibels
 from compiler.report.graph import Placed
 from compiler.report.values import quantized_values
@@ -93,8 +94,8 @@ def measure_accuracy(
                 errors.setdefault(index, _Error()).add(expected[index], array)
 
         reference = evaluate(placed.module, feed, weights, keep)
-        actual = evaluate(quantized, feed, weights, compare)
-        _compare_outputs(reference, actual, outputs)
+        actual = evaluate(quantized, stored_feeds(quantized, feed), weights, compare)
+        _compare_outputs(reference, real_outputs(quantized, actual), outputs)
         result.samples += 1
     result.values = {index: error.decibels for index, error in errors.items()}
     result.outputs = {name: error.decibels for name, error in outputs.items()}
