@@ -21,6 +21,7 @@ def emit_average_pool(op: AvgPoolOp, node: OpContext) -> str:
 
 
 def _pool(op_type: str, op: PoolOp, node: OpContext, **options: Any) -> str:
+    """Dilations only where they are not 1: onnxruntime's int8 average pool refuses them."""
     values = op.values()
     return node.emit(
         op_type,
@@ -28,7 +29,7 @@ def _pool(op_type: str, op: PoolOp, node: OpContext, **options: Any) -> str:
         kernel_shape=values["kernel"],
         strides=values["strides"],
         pads=values["pads"],
-        dilations=values["dilations"],
+        dilations=values["dilations"] if set(values["dilations"]) != {1} else None,
         ceil_mode=int(values["ceil_mode"]),
         **options,
     )
