@@ -17,7 +17,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ class Case:
     feeds: list[Feed]
     select: Callable[[np.ndarray, Feed], np.ndarray]
     classifies: bool = True
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def cases(models: Path, only: list[str]) -> Iterator[Case]:
@@ -71,6 +72,7 @@ def cases(models: Path, only: list[str]) -> Iterator[Case]:
             "MiniLM", models / MINILM, batches[1:], batches[:1],
             lambda outputs, feed: outputs[feed["attention_mask"] == 1],
             classifies=False,
+            shapes={name: (1, *array.shape[1:]) for name, array in batches[0].items()},
         )  # fmt: skip
 
 
@@ -96,10 +98,19 @@ def in_openvino(path: Path) -> Run:
     return lambda feed: model(feed)[0].copy()
 
 
-def compiled(model: Path, calibration: object, stop_after: str) -> Compilation:
-    compilation = Compilation(
-        CompileRequest(model, calibration_data=calibration, stop_after=stop_after)
+def compiled(case: Case, stop_after: str) -> Compilation:
+    return finished(
+        CompileRequest(
+            case.model,
+            calibration_data=case.calibration,
+            stop_after=stop_after,
+            shapes=case.shapes,
+        )
     )
+
+
+def finished(request: CompileRequest) -> Compilation:
+    compilation = Compilation(request)
     compilation.run()
     return compilation
 
@@ -130,12 +141,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(args.models, args.only):
             path = Path(folder) / "exported.onnx"
-            placed = compiled(case.model, case.calibration, "quantize")
+            placed = compiled(case, "quantize")
             export_onnx(placed.module, placed.ctx.weights).write(path)
-            program = compiled(case.model, case.calibration, "kernel").program()
+            program = compiled(case, "kernel").program()
             expected = outputs_of(in_octet(program), case, "Octet")
-            again = compiled(path, None, "integer").module
-            first = compiled(case.model, case.calibration, "integer").module
+            again = finished(CompileRequest(path, stop_after="integer")).module
+            first = compiled(case, "integer").module
             same = bare_text(first) == bare_text(again)
             columns: list[str] = []
             for label, run in (
