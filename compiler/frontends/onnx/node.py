@@ -176,8 +176,11 @@ class NodeContext:
         return _needed(name, default if attribute is None else int(attribute.i))
 
     def number(self, name: str, default: float | None = None) -> float:
+        """A float32 number, the default as well: what is left out is what would be written."""
         attribute = self._attribute(name, AttributeProto.FLOAT)
-        return _needed(name, default if attribute is None else float(attribute.f))
+        if attribute is None and default is not None:
+            return float(np.float32(default))
+        return _needed(name, None if attribute is None else float(attribute.f))
 
     def text(self, name: str, default: str | None = None) -> str:
         attribute = self._attribute(name, AttributeProto.STRING)
