@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, cast
 
 from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
@@ -31,7 +31,7 @@ from dialects.program import (
 )
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
-from passes.dataflow import quantizations, quantized_element, stored_behind
+from passes.dataflow import quantized_element, stored_behind
 from passes.quantize.parameters import element_by_scheme
 from passes.quantize.squash_qdq import drop_unused
 
@@ -157,11 +157,20 @@ def _by_range(value: SSAValue, storage: Storage) -> UniformQuantizedType | None:
 
 
 def _input_element(argument: BlockArgument, storage: Storage) -> UniformQuantizedType | None:
-    for cast_op in quantizations(argument):
-        element = quantized_element(cast_op.result)
-        if _is_int8(element):
-            return element
-    return _by_range(argument, storage)
+    first = _first_quantization(argument)
+    return _by_range(argument, storage) if first is None else quantized_element(first.result)
+
+
+def _first_quantization(value: SSAValue) -> QuantizeCastOp | None:
+    """The first op of the program that quantizes `value` per tensor to 8 bits."""
+    owner = value.owner
+    block = owner if isinstance(owner, Block) else owner.parent_block()
+    assert block is not None
+    for op in block.ops:
+        quantizes = isinstance(op, QuantizeCastOp) and op.input is value
+        if quantizes and _is_int8(quantized_element(op.results[0])):
+            return op
+    return None
 
 
 def _quantize_argument(argument: BlockArgument, element: UniformQuantizedType) -> None:
@@ -184,9 +193,8 @@ def _stored(value: SSAValue, storage: Storage, returned: ReturnOp) -> SSAValue |
     behind = stored_behind(value)
     if behind is not None and _is_int8(quantized_element(behind)):
         return behind
-    for quantized in quantizations(value):
-        if _is_int8(quantized_element(quantized.result)):
-            return quantized.result
+    if (first := _first_quantization(value)) is not None:
+        return first.result
     element = _by_range(value, storage)
     if element is None:
         return None

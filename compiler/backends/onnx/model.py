@@ -66,8 +66,15 @@ class ExportedModel:
         _check(model)
         return model
 
-    def write(self, path: Path, *, most_bytes: int = MAX_FILE_BYTES - HEADROOM) -> None:
-        """Writes `path`; weights of more than `most_bytes` together go to `path` + ".data".
+    def write(
+        self,
+        path: Path,
+        *,
+        most_bytes: int = MAX_FILE_BYTES - HEADROOM,
+        least_external: int = LEAST_EXTERNAL,
+    ) -> None:
+        """Writes `path`. Where weights exceed `most_bytes` together, those of at least
+        `least_external` bytes go to `path` + ".data".
 
         A failure leaves nothing half-written; the same program gives the same bytes.
         """
@@ -77,16 +84,16 @@ class ExportedModel:
             else:
                 beside = path.with_name(f"{path.name}.data")
                 data = stack.enter_context(replacing(beside))
-                model = self._model(self._external(data, beside.name))
+                model = self._model(self._external(data, beside.name, least_external))
             temporary = stack.enter_context(replacing(path))
             temporary.write_bytes(model.SerializeToString(deterministic=True))
 
-    def _external(self, data: Path, location: str) -> list[TensorProto]:
+    def _external(self, data: Path, location: str, least: int) -> list[TensorProto]:
         """Writes the large arrays to `data`; gives all initializers."""
         tensors: list[TensorProto] = []
         with data.open("wb") as file:
             for name, array in self.arrays.items():
-                if array.nbytes < LEAST_EXTERNAL:
+                if array.nbytes < least:
                     tensors.append(_embedded(name, array))
                     continue
                 file.write(b"\0" * (-file.tell() % ALIGNMENT))
