@@ -45,10 +45,11 @@ class VerifyNumerics(Instrument):
         if self._feeds is None:
             self._feeds = sample_inputs(ctx, module)
         if self._outputs is None:
-            self._outputs = self._evaluate(ctx, module)
+            self._outputs = run_module(ctx, module, self._feeds)
 
     def after(self, module_pass: ModulePass, ctx: OctetContext, module: ModuleOp) -> None:
-        expected, self._outputs = self._outputs, self._evaluate(ctx, module)
+        assert self._feeds is not None
+        expected, self._outputs = self._outputs, run_module(ctx, module, self._feeds)
         assert expected is not None
         numerics = module_pass.NUMERICS if isinstance(module_pass, OctetPass) else Numerics.EXACT
         complaint = difference(expected, self._outputs, numerics)
@@ -58,16 +59,17 @@ class VerifyNumerics(Instrument):
                 f"them {numerics.value}"
             )
 
-    def _evaluate(self, ctx: OctetContext, module: ModuleOp) -> Outputs:
-        """What the program gives: by the reference, or once it is lowered, by the kernels."""
-        from compiler.quantized_io import real_outputs, stored_feeds
-        from runtime.reference.evaluate import evaluate
 
-        assert self._feeds is not None
-        feeds = stored_feeds(module, self._feeds)
-        if any(isinstance(op, Launch) for op in module.walk()):
-            return real_outputs(module, _run_kernels(ctx, module, feeds))
-        return real_outputs(module, evaluate(module, feeds, ctx.weights))
+def run_module(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
+    """What a program gives, in real numbers whatever it takes and gives: by the reference, or once
+    it is lowered, by the kernels."""
+    from compiler.quantized_io import real_outputs, stored_feeds
+    from runtime.reference.evaluate import evaluate
+
+    stored = stored_feeds(module, feeds)
+    if any(isinstance(op, Launch) for op in module.walk()):
+        return real_outputs(module, _run_kernels(ctx, module, stored))
+    return real_outputs(module, evaluate(module, stored, ctx.weights))
 
 
 def _run_kernels(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
