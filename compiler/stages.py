@@ -91,13 +91,13 @@ STAGES: tuple[Stage, ...] = (
             "insert-qdq",
             "correct-bias{samples=0}",
             "unify-scales",
+            # Once scales are settled, and before what moves data moves integers.
+            "quantize-io{io=float}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",
             "propagate-casts",
             "squash-casts",
-            # Last: what inputs and outputs are quantized to is settled then.
-            "quantize-io{io=float}",
         ),
     ),
     Stage(

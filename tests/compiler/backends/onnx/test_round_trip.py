@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from compiler.backends.onnx import export_onnx
 from compiler.bare_text import bare_text
 from compiler.driver import Compilation, CompileRequest
+from dialects.nn.base import NnOp
+from dialects.program import placeable_ops
+from passes.dataflow import moves_data
+from passes.placement.capabilities import quantized_in_source
 from tests.compiler.small_model import images, small_model
 
 DIGITS = Path(__file__).parents[4] / "examples" / "digits"
@@ -29,9 +33,16 @@ def compiled(
     return compilation
 
 
+def is_kept_from_int8(op: NnOp) -> bool:
+    """Placed in float, though dequantizes and quantizes stand around it. In an ONNX model that is
+    how ops are marked as quantized, so a reader takes it for one."""
+    return not op.is_int8 and not moves_data(op) and quantized_in_source(op)
+
+
 def both(model: Path, data: Any, folder: Path, **options: Any) -> tuple[str, str]:
     """The program at stage `integer`, and the one that its exported form gives."""
     placed = compiled(model, data, "quantize", **options)
+    assume(not any(map(is_kept_from_int8, placeable_ops(placed.module))))
     path = folder / "exported.onnx"
     export_onnx(placed.module, placed.ctx.weights).write(path)
     return bare_text(compiled(model, data, **options).module), bare_text(compiled(path).module)
@@ -127,7 +138,6 @@ OPTIONS = st.fixed_dictionaries(
         "activation_type": st.just("s8"),
         "per_channel": st.just(False),
         "weight_symmetric": st.just(False),
-        "op_types_to_quantize": st.just(("conv",)),
         "io": st.just("int8"),
     },
 )
