@@ -167,8 +167,9 @@ def _first_quantization(value: SSAValue) -> QuantizeCastOp | None:
     block = owner if isinstance(owner, Block) else owner.parent_block()
     assert block is not None
     for op in block.ops:
-        quantizes = isinstance(op, QuantizeCastOp) and op.input is value
-        if quantizes and _is_int8(quantized_element(op.results[0])):
+        if not isinstance(op, QuantizeCastOp) or op.input is not value:
+            continue
+        if _is_int8(quantized_element(op.result)):
             return op
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from onnx import TensorProto
-from xdsl.dialects.builtin import f32
+from xdsl.dialects.builtin import IntegerType, f32
 
 from dialects.elements import i8, ui8
 from dialects.errors import OctetError
@@ -14,7 +14,7 @@ from .loader import LoadedModel
 from .tensors import to_array
 
 SCALE, ZERO_POINT = "SCALE_TENSOR", "ZERO_POINT_TENSOR"
-_STORAGES = {TensorProto.INT8: i8, TensorProto.UINT8: ui8}
+_STORAGES: dict[int, IntegerType] = {TensorProto.INT8: i8, TensorProto.UINT8: ui8}
 
 
 def annotated_types(model: LoadedModel) -> dict[str, UniformQuantizedType]:
