@@ -47,6 +47,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
+    "round-adaptively": ("passes.quantize.round_adaptively", "RoundAdaptivelyPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
     # 16-bit floats
