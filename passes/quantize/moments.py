@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +12,6 @@ from dialects.nn.base import shape_of
 from dialects.nn.linear import ConvOp
 from passes.quantize.side_by_side import Arrays, Linear
 from runtime.reference.windows import sliding_windows
-
-CHUNK = 4096
-"""Rows of a matrix product that are taken at once."""
 
 
 @dataclass
@@ -47,6 +46,15 @@ class Moments:
         self.xx += np.matmul(x, across)
         self.tx += np.matmul(t, across)
 
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(
+            self.count + other.count,
+            self.x + other.x,
+            self.t + other.t,
+            self.xx + other.xx,
+            self.tx + other.tx,
+        )
+
     def centred(self) -> Moments:
         """The moments about the means."""
         x, t = self.x / self.count, self.t / self.count
@@ -59,53 +67,70 @@ class Moments:
         )
 
 
-def moments_of(op: Linear, x: Arrays, wanted: Arrays, positions: int) -> Moments:
+Folds = tuple[Moments, Moments]
+"""Moments of every other sample, and of the rest: what is fitted on one is judged on the other."""
+
+
+def moments_of(op: Linear, x: Arrays, wanted: Arrays, positions: int) -> Folds:
     """Moments of the inputs of `op` and of the results that its products should give.
 
-    Of a convolution's windows at most about `positions` in all are taken, evenly many of each
-    sample, drawn by a fixed seed; of a matrix product's rows, the same.
+    Of a convolution's windows, or a matrix product's rows, about `positions` at most are taken in
+    all, as many of each sample, drawn by a fixed seed.
     """
-    return _of_conv(op, x, wanted, positions) if isinstance(op, ConvOp) else _of_matmul(x, wanted, positions)
-
-
-def _of_conv(op: ConvOp, x: Arrays, wanted: Arrays, positions: int) -> Moments:
-    groups = op.groups.value.data
-    outputs, *rest = shape_of(op.weight)
-    options = {name: value for name, value in op.values().items() if name in ("strides", "pads", "dilations")}
-    moments = Moments.zeros(groups, int(np.prod(rest)), outputs // groups)
-    samples = sum(map(len, x))
+    samples = [sample for batch in x for sample in batch]
+    results = [result for batch in wanted for result in batch]
     draw = np.random.default_rng(0)
-    for batch, results in zip(x, wanted, strict=True):
-        for one, result in zip(batch, results, strict=True):
-            windows = sliding_windows(one[None], rest[1:], fill=0, **options)[0]
-            spatial = result.shape[1:]
-            taken = drawn(draw, int(np.prod(spatial)), positions, samples)
-            places = np.unravel_index(taken, spatial)
-            columns = windows[(slice(None), *places)]  # [C, P, kernel..]
-            columns = columns.reshape(groups, rest[0], len(taken), -1).swapaxes(2, 3)
-            moments.add(
-                columns.reshape(groups, -1, len(taken)),
-                result.reshape(groups, outputs // groups, -1)[:, :, taken],
-            )
-    return moments
+    share = max(1, positions // len(samples))
+    columns = _conv_columns if isinstance(op, ConvOp) else _matmul_columns
+    folds: list[Moments] = []
+    for index, (sample, result) in enumerate(zip(samples, results, strict=True)):
+        inputs, sums = columns(op, sample, result, lambda count: _drawn(draw, count, share))
+        if index < 2:
+            folds.append(Moments.zeros(*inputs.shape[:2], sums.shape[1]))
+        folds[index % 2].add(inputs, sums)
+    return folds[0], folds[-1]
 
 
-def _of_matmul(x: Arrays, wanted: Arrays, positions: int) -> Moments:
-    depth, outputs = x[0].shape[-1], wanted[0].shape[-1]
-    moments = Moments.zeros(1, depth, outputs)
-    draw = np.random.default_rng(0)
-    for batch, results in zip(x, wanted, strict=True):
-        rows, sums = batch.reshape(-1, depth), results.reshape(-1, outputs)
-        taken = drawn(draw, len(rows), positions, len(x))
-        for start in range(0, len(taken), CHUNK):
-            part = taken[start : start + CHUNK]
-            moments.add(rows[part].T[None], sums[part].T[None])
-    return moments
+Draw = Callable[[int], np.ndarray]
+"""Which of so many positions are taken, ascending."""
 
 
-def drawn(draw: np.random.Generator, count: int, positions: int, parts: int) -> np.ndarray:
-    """Which of `count` positions are taken, ascending, of one of `parts` parts."""
-    share = max(1, positions // parts)
+def _drawn(draw: np.random.Generator, count: int, share: int) -> np.ndarray:
     if count <= share:
         return np.arange(count)
     return np.sort(draw.choice(count, share, replace=False))
+
+
+def _conv_columns(
+    op: Linear, sample: np.ndarray, result: np.ndarray, draw: Draw
+) -> tuple[np.ndarray, np.ndarray]:
+    """Windows [G, K, P] of a sample [C, spatial..] and the results [G, O, P] that belong to them."""
+    assert isinstance(op, ConvOp)
+    groups = op.groups.value.data
+    depth, *kernel = shape_of(op.weight)[1:]
+    options = op.values()
+    windows = sliding_windows(
+        sample[None],
+        kernel,
+        strides=options["strides"],
+        pads=options["pads"],
+        dilations=options["dilations"],
+        fill=0,
+    )[0]
+    spatial = result.shape[1:]
+    taken = draw(math.prod(spatial))
+    columns = windows[(slice(None), *np.unravel_index(taken, spatial))]  # [C, P, kernel..]
+    columns = columns.reshape(groups, depth, len(taken), -1).swapaxes(2, 3)
+    return (
+        columns.reshape(groups, -1, len(taken)),
+        result.reshape(groups, -1, math.prod(spatial))[:, :, taken],
+    )
+
+
+def _matmul_columns(
+    op: Linear, sample: np.ndarray, result: np.ndarray, draw: Draw
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a sample [.., K] as [1, K, P] and their results as [1, N, P]."""
+    rows = sample.reshape(-1, sample.shape[-1])
+    taken = draw(len(rows))
+    return rows[taken].T[None], result.reshape(-1, result.shape[-1])[taken].T[None]

@@ -20,8 +20,8 @@ from dialects.quant import DequantizeCastOp
 from passes.base import Numerics, OctetPass
 from passes.dataflow import element_of_quantized
 from passes.integer.proofs import channel_magnitudes
-from passes.quantize.moments import Moments, moments_of
-from passes.quantize.second_order import damped, errors, round_together
+from passes.quantize.moments import moments_of
+from passes.quantize.second_order import damped, excess, missing, nearest_plane, refitted
 from passes.quantize.side_by_side import Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread, params_of
 from runtime.reference.quantization import QuantParams
@@ -79,29 +79,29 @@ class RoundAdaptivelyPass(OctetPass):
         stored = constant.array(both.ctx.weights)
         real = both.ctx.weights[constant.origin.digest.data]
         wanted = self._wanted(op, both)
-        moments = moments_of(op, both.quantized[op.operands[0]], wanted, self.positions)
+        folds = moments_of(op, both.quantized[op.operands[0]], wanted, self.positions)
         if self.bias:
-            moments = moments.centred()
+            folds = folds[0].centred(), folds[1].centred()
+        moments = folds[0] + folds[1]
         groups, depth = moments.x.shape
         conv = isinstance(op, ConvOp)
 
         def rows(array: np.ndarray) -> np.ndarray:
-            return (array if conv else array.T).reshape(groups, -1, depth).astype(np.float64)
+            rows = (array if conv else array.T).reshape(groups, -1, depth)
+            return rows.swapaxes(1, 2).astype(np.float64)
 
         scale, zero_point = (np.broadcast_to(v, stored.shape) for v in params.broadcast(stored.ndim))
         scale, zero_point = rows(scale), rows(zero_point)
+        weight, nearest = rows(real), rows(stored)
+        target = refitted(weight, folds) if self.refit else weight
         hessian = damped(moments.xx, self.damping)
-        weight = rows(real)
-        target = weight
-        if self.refit:
-            missing = moments.tx - weight @ moments.xx
-            target = weight + np.linalg.solve(hessian, missing.swapaxes(1, 2)).swapaxes(1, 2)
-        target = target / scale + zero_point
-        rounded = round_together(target, hessian, params.qmin, params.qmax)
-        before = errors(rows(stored), target, hessian)
-        after = errors(rounded, target, hessian)
-        print(op.source_name, groups, depth, moments.count, f"{10*np.log10(before.sum()/after.sum()):.2f} dB", np.mean(rounded != rows(stored)))
-        new = rounded.reshape(stored.shape if conv else stored.T.shape)
+        rounded = nearest_plane(target / scale + zero_point, hessian, params.qmin, params.qmax)
+        lacks = missing(weight, moments)
+        before, after = (excess((q - zero_point) * scale - weight, lacks, moments.xx) for q in (nearest, rounded))
+        rounded = np.where((after < before)[:, None], rounded, nearest)
+        import os
+        if os.environ.get("DBG"): print(op.source_name[-30:], groups, depth, moments.count, (after<before).mean(), before.sum()/np.einsum("goi->",0*moments.tx+1), after.sum()/before.sum())
+        new = rounded.swapaxes(1, 2).reshape(stored.shape if conv else stored.T.shape)
         new = np.ascontiguousarray(new if conv else new.T).astype(stored.dtype)
         changed = ConstantOp.of(new, both.ctx.weights, element)
         changed.layer, changed.origin = constant.layer, constant.origin
