@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ class Moments:
 
     def centred(self) -> Moments:
         """The moments about the means."""
-        x, t = self.x / self.count, self.t / self.count
+        x, t = self.x / max(self.count, 1), self.t / max(self.count, 1)
         return Moments(
             self.count,
             np.zeros_like(self.x),
@@ -71,66 +71,74 @@ Folds = tuple[Moments, Moments]
 """Moments of every other sample, and of the rest: what is fitted on one is judged on the other."""
 
 
-def moments_of(op: Linear, x: Arrays, wanted: Arrays, positions: int) -> Folds:
+def moments_of(op: Linear, x: Sequence[Arrays], wanted: Sequence[Arrays], positions: int) -> Folds:
     """Moments of the inputs of `op` and of the results that its products should give.
 
-    Of a convolution's windows, or a matrix product's rows, about `positions` at most are taken in
-    all, as many of each sample, drawn by a fixed seed.
+    - x, wanted: by batch and sample.
+    - positions: of a convolution's windows, or a matrix product's rows, about so many are taken at
+      most, as many of each sample, drawn by a fixed seed.
     """
-    samples = [sample for batch in x for sample in batch]
-    results = [result for batch in wanted for result in batch]
+    share = max(1, positions // max(1, sum(map(len, x))))
     draw = np.random.default_rng(0)
-    share = max(1, positions // len(samples))
+
+    def drawn(count: int, samples: int) -> np.ndarray:
+        some = share * samples
+        return (
+            np.arange(count) if count <= some else np.sort(draw.choice(count, some, replace=False))
+        )
+
     columns = _conv_columns if isinstance(op, ConvOp) else _matmul_columns
-    folds: list[Moments] = []
-    for index, (sample, result) in enumerate(zip(samples, results, strict=True)):
-        inputs, sums = columns(op, sample, result, lambda count: _drawn(draw, count, share))
-        if index < 2:
-            folds.append(Moments.zeros(*inputs.shape[:2], sums.shape[1]))
-        folds[index % 2].add(inputs, sums)
-    return folds[0], folds[-1]
+    groups, inputs, outputs = dimensions(op)
+    folds = tuple(Moments.zeros(groups, inputs, outputs) for _ in range(2))
+    seen = 0
+    for batch, results in zip(x, wanted, strict=True):
+        for fold in (0, 1):
+            part = slice((seen + fold) % 2, None, 2)
+            for columns_of_x, columns_of_t in columns(op, batch[part], results[part], drawn):
+                folds[fold].add(columns_of_x, columns_of_t)
+        seen += len(batch)
+    return folds[0], folds[1]
 
 
-Draw = Callable[[int], np.ndarray]
-"""Which of so many positions are taken, ascending."""
+def dimensions(op: Linear) -> tuple[int, int, int]:
+    """Groups, and inputs and output channels of each."""
+    if isinstance(op, ConvOp):
+        groups = op.groups.value.data
+        channels, *window = shape_of(op.weight)
+        return groups, math.prod(window), channels // groups
+    return 1, *shape_of(op.b)
 
 
-def _drawn(draw: np.random.Generator, count: int, share: int) -> np.ndarray:
-    if count <= share:
-        return np.arange(count)
-    return np.sort(draw.choice(count, share, replace=False))
+Draw = Callable[[int, int], np.ndarray]
+"""Which of so many positions of so many samples are taken, ascending."""
+Columns = Iterator[tuple[np.ndarray, np.ndarray]]
+"""Positions P of inputs [G, K, P] and of results [G, O, P]."""
 
 
-def _conv_columns(
-    op: Linear, sample: np.ndarray, result: np.ndarray, draw: Draw
-) -> tuple[np.ndarray, np.ndarray]:
-    """Windows [G, K, P] of a sample [C, spatial..] and the results [G, O, P] that belong to them."""
+def _conv_columns(op: Linear, samples: Arrays, results: Arrays, drawn: Draw) -> Columns:
+    """Windows, sample by sample: those of a batch would be many times its size."""
     assert isinstance(op, ConvOp)
-    groups = op.groups.value.data
-    depth, *kernel = shape_of(op.weight)[1:]
-    options = op.values()
-    windows = sliding_windows(
-        sample[None],
-        kernel,
-        strides=options["strides"],
-        pads=options["pads"],
-        dilations=options["dilations"],
-        fill=0,
-    )[0]
-    spatial = result.shape[1:]
-    taken = draw(math.prod(spatial))
-    columns = windows[(slice(None), *np.unravel_index(taken, spatial))]  # [C, P, kernel..]
-    columns = columns.reshape(groups, depth, len(taken), -1).swapaxes(2, 3)
-    return (
-        columns.reshape(groups, -1, len(taken)),
-        result.reshape(groups, -1, math.prod(spatial))[:, :, taken],
-    )
+    groups, inputs, outputs = dimensions(op)
+    kernel = shape_of(op.weight)[2:]
+    options = {name: op.values()[name] for name in ("strides", "pads", "dilations")}
+    for sample, result in zip(samples, results, strict=True):
+        windows = sliding_windows(sample[None], kernel, fill=0, **options)[0]
+        spatial = result.shape[1:]
+        taken = drawn(math.prod(spatial), 1)
+        some = windows[(slice(None), *np.unravel_index(taken, spatial))]  # [C, P, kernel..]
+        by_group = some.reshape(groups, -1, len(taken), math.prod(kernel)).swapaxes(2, 3)
+        yield (
+            by_group.reshape(groups, inputs, len(taken)),
+            result.reshape(groups, outputs, -1)[:, :, taken],
+        )
 
 
-def _matmul_columns(
-    op: Linear, sample: np.ndarray, result: np.ndarray, draw: Draw
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a sample [.., K] as [1, K, P] and their results as [1, N, P]."""
-    rows = sample.reshape(-1, sample.shape[-1])
-    taken = draw(len(rows))
-    return rows[taken].T[None], result.reshape(-1, result.shape[-1])[taken].T[None]
+def _matmul_columns(op: Linear, samples: Arrays, results: Arrays, drawn: Draw) -> Columns:
+    """The rows of all samples."""
+    if not samples:
+        return
+    _, inputs, outputs = dimensions(op)
+    rows = np.concatenate([sample.reshape(-1, inputs) for sample in samples])
+    sums = np.concatenate([result.reshape(-1, outputs) for result in results])
+    taken = drawn(len(rows), len(samples))
+    yield rows[taken].T[None], sums[taken].T[None]

@@ -28,6 +28,7 @@ from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.program import body_of, input_names, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.dataflow import element_of_quantized
+from passes.quantize.attended import Attended, attended_positions, only_attended
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate_op, last_uses, params_of
 from runtime.reference.quantization import dequantize
@@ -73,6 +74,10 @@ class SideBySide:
     feeds: Sequence[Feed]
     real: dict[SSAValue, Arrays] = field(default_factory=dict)
     quantized: dict[SSAValue, Arrays] = field(default_factory=dict)
+    attended: Sequence[Attended] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attended = attended_positions(self.module, self.feeds, self.ctx)
 
     def run(self, chosen: AbstractSet[Operation], visit: Callable[[Linear], None]) -> None:
         """Evaluates every op in program order, those in `chosen` by `visit`.
@@ -120,6 +125,15 @@ class SideBySide:
             for result, floats, arrays in zip(op.results, real, quantized, strict=True):
                 self.set(result, floats, arrays)
 
+    def samples(self, op: Linear, arrays: Arrays) -> list[Arrays]:
+        """Operands or results of `op`, batch by batch and sample by sample; of sequences the
+        positions that count."""
+        if isinstance(op, ConvOp):
+            return [list(array) for array in arrays]
+        return [
+            only_attended(array, seen) for array, seen in zip(arrays, self.attended, strict=True)
+        ]
+
     def before_activation(self, op: Linear, side: dict[SSAValue, Arrays]) -> Arrays:
         """The sums of a linear op with its bias and residual."""
         bare = rebuild(op)
@@ -133,7 +147,7 @@ class SideBySide:
         real = self.before_activation(op, self.real)
         quantized = self.before_activation(op, self.quantized)
         axis = channel_axis(op)
-        shift = mean_difference(real, quantized, axis)
+        shift = mean_difference(*(self.samples(op, side) for side in (real, quantized)), axis - 1)
         self._shift_bias(op, shift)
         by_channel = [-1 if index == axis else 1 for index in range(real[0].ndim)]
         quantized = [array + shift.reshape(by_channel) for array in quantized]
@@ -185,16 +199,17 @@ def with_bias(op: Linear, ctx: OctetContext) -> Linear:
     return biased
 
 
-def mean_difference(real: Arrays, quantized: Arrays, axis: int) -> np.ndarray:
-    """Mean of real - quantized over all batches and all dimensions but `axis`, float32 [channels];
-    0 where it is not finite."""
-    others = tuple(index for index in range(real[0].ndim) if index != axis)
-    total = sum(
-        np.sum(a.astype(np.float64) - b, axis=others) for a, b in zip(real, quantized, strict=True)
-    )
-    count = sum(array.size // array.shape[axis] for array in real)
+def mean_difference(real: Sequence[Arrays], quantized: Sequence[Arrays], axis: int) -> np.ndarray:
+    """Mean of real - quantized over all samples of all batches and all dimensions of a sample but
+    `axis`, float32 [channels]; 0 where it is not finite."""
+    total, count = np.float64(0.0), 0
+    for floats, steps in zip(real, quantized, strict=True):
+        for a, b in zip(floats, steps, strict=True):
+            others = tuple(index for index in range(a.ndim) if index != axis)
+            total = total + np.sum(a.astype(np.float64) - b, axis=others)
+            count += a.size // a.shape[axis]
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = (np.asarray(total) / count).astype(np.float32)
+        mean = (np.asarray(total) / max(count, 1)).astype(np.float32)
     return np.where(np.isfinite(mean), mean, np.float32(0))
 
 
