@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passes.quantize.moments import Moments
@@ -49,6 +49,7 @@ def test_comes_near_the_best_of_all_roundings() -> None:
     assert np.sum(nearest) > 1.5 * np.sum(best)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 150), st.integers(1, 3), st.integers(1, 3))
 def test_keeps_the_bound_of_the_nearest_plane(
     seed: int, inputs: int, outputs: int, groups: int
@@ -66,6 +67,7 @@ def test_keeps_the_bound_of_the_nearest_plane(
         assert errors(rounded, target, hessian)[group].max() <= bound * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 100))
 def test_uncorrelated_inputs_are_rounded_to_the_nearest(seed: int, inputs: int) -> None:
     random = np.random.default_rng(seed)
@@ -75,12 +77,12 @@ def test_uncorrelated_inputs_are_rounded_to_the_nearest(seed: int, inputs: int) 
 
 
 def test_stays_within_the_storage_range_and_makes_up_for_clipping() -> None:
-    """Two inputs that are always equal: what one cannot express, the other takes."""
+    """Two inputs that are always equal: what the one cannot express, the next one takes."""
     hessian = damped(np.ones((1, 2, 2)), 1e-3)
-    target = np.array([[[10.0], [2.0]]])
+    target = np.array([[[2.0], [10.0]]])
     rounded = nearest_plane(target, hessian, -7, 7)
     assert np.abs(rounded).max() <= 7
-    assert rounded.sum() == 12.0
+    assert rounded[0].tolist() == [[5.0], [7.0]]
 
 
 def test_inputs_without_data_are_rounded_to_the_nearest() -> None:
