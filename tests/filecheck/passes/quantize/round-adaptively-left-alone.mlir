@@ -3,13 +3,11 @@
 
 // No data is given: these have nothing that is rounded anew, and are printed as they were.
 
-// A weight that the model quantized itself (no `origin`).
-// CHECK-LABEL: func.func @from_the_model
-// CHECK: nn.constant
-// CHECK-NOT: origin
+// A weight that is not a constant: an input of the program.
+// CHECK-LABEL: func.func @weight_is_an_input
 // CHECK: nn.conv
 // CHECK-NOT: rounded_adaptively
-func.func @from_the_model(%x : tensor<1x2x4x4x!quant.uniform<u8:f32, 0.1>> {nn.name = "x"}, %w : tensor<2x2x1x1x!quant.uniform<i8:f32, 0.1>> {nn.name = "w"}) -> tensor<1x2x4x4xf32> {
+func.func @weight_is_an_input(%x : tensor<1x2x4x4x!quant.uniform<u8:f32, 0.1>> {nn.name = "x"}, %w : tensor<2x2x1x1x!quant.uniform<i8:f32, 0.1>> {nn.name = "w"}) -> tensor<1x2x4x4xf32> {
   %xd = quant.dcast %x : tensor<1x2x4x4x!quant.uniform<u8:f32, 0.1>> -> tensor<1x2x4x4xf32>
   %wd = quant.dcast %w : tensor<2x2x1x1x!quant.uniform<i8:f32, 0.1>> -> tensor<2x2x1x1xf32>
   %b = nn.constant <value = dense<1.0> : tensor<2xf32>> : () -> tensor<2xf32>
