@@ -59,8 +59,8 @@ def _visible(mask: np.ndarray, batch: int) -> np.ndarray:
     """bool [batch, keys] of a mask that broadcasts to [batch, heads, queries, keys]."""
     seen = mask > MASKED
     seen = seen.reshape((1,) * (4 - seen.ndim) + seen.shape)
-    keys = seen.any(axis=(1, 2))
-    return np.broadcast_to(keys, (batch, keys.shape[1]))
+    keys = np.asarray(seen.any(axis=(1, 2)))
+    return np.broadcast_to(keys, (batch if len(keys) == 1 else len(keys), mask.shape[-1]))
 
 
 def _behind(values: Sequence[SSAValue]) -> set[Operation]:

@@ -106,7 +106,8 @@ def dimensions(op: Linear) -> tuple[int, int, int]:
         groups = op.groups.value.data
         channels, *window = shape_of(op.weight)
         return groups, math.prod(window), channels // groups
-    return 1, *shape_of(op.b)
+    inputs, outputs = shape_of(op.b)
+    return 1, inputs, outputs
 
 
 Draw = Callable[[int, int], np.ndarray]

@@ -147,7 +147,7 @@ class SideBySide:
         real = self.before_activation(op, self.real)
         quantized = self.before_activation(op, self.quantized)
         axis = channel_axis(op)
-        shift = mean_difference(*(self.samples(op, side) for side in (real, quantized)), axis - 1)
+        shift = mean_difference(self.samples(op, real), self.samples(op, quantized), axis - 1)
         self._shift_bias(op, shift)
         by_channel = [-1 if index == axis else 1 for index in range(real[0].ndim)]
         quantized = [array + shift.reshape(by_channel) for array in quantized]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dialects.errors import OctetError
 from dialects.nn.attention import AttentionOp
-from dialects.nn.base import shape_of
+from dialects.nn.base import NnOp, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import ReluOp
 from dialects.nn.linear import ConvOp, MatmulOp
@@ -55,13 +55,17 @@ def image(network: Build) -> Any:
 
 
 def weights_of(net: Any) -> dict[str, np.ndarray]:
-    found = {}
-    for name, op in net.layers().items():
-        if isinstance(op, ConvOp | MatmulOp):
-            constant = constant_of(op.operands[1])
-            assert constant is not None
-            found[name] = constant.array(net.ctx.weights)
-    return found
+    return {
+        name: weight_of(op).array(net.ctx.weights)
+        for name, op in net.layers().items()
+        if isinstance(op, ConvOp | MatmulOp)
+    }
+
+
+def weight_of(op: NnOp) -> ConstantOp:
+    constant = constant_of(op.operands[1])
+    assert constant is not None
+    return constant
 
 
 def test_outputs_come_nearer_where_inputs_are_correlated(
@@ -183,10 +187,9 @@ def test_products_of_sequences(
             weight_type=weight_type, weight_symmetric=symmetric, per_channel=per_channel
         )
         net.apply(CalibratePass(), PlacePrecisionPass(), insert)
-        constant = constant_of(net.layers()["a"].operands[1])
-        element = element_of_quantized(constant.result)
+        element = element_of_quantized(weight_of(net.layers()["a"]).result)
         net.apply(correction)
-        changed = constant_of(net.layers()["a"].operands[1])
+        changed = weight_of(net.layers()["a"])
         assert element_of_quantized(changed.result) == element
         stored = changed.array(net.ctx.weights)
         assert element.limits[0] <= stored.min() <= stored.max() <= element.limits[1]
@@ -284,16 +287,14 @@ def test_fewer_positions_are_drawn_the_same_each_time(network: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"samples": -1}, "samples is at least 0, got -1"),
         ({"positions": 0}, "positions is at least 1, got 0"),
         ({"damping": 0}, "damping is above 0 and at most 1000, got 0"),
     ],
 )
-def test_says_which_options_it_takes(
-    network: Build, options: dict[str, Any], message: str
-) -> None:
+def test_says_which_options_it_takes(network: Build, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OctetError, match=message):
         image(network).apply(RoundAdaptivelyPass(**options))
 
