@@ -18,7 +18,7 @@ from runtime.reference.windows import sliding_windows
 class Moments:
     """Sums over positions, of inputs x [G, K] and wanted results t [G, O] of each, in float64.
 
-    Centred on their means, they tell what no bias can make up for.
+    About their means (`centred`), they tell what no bias can make up for.
     """
 
     count: int
@@ -39,10 +39,12 @@ class Moments:
 
     def add(self, x: np.ndarray, t: np.ndarray) -> None:
         """Positions P of inputs [G, K, P] and results [G, O, P]."""
+        # Candidates differ by less than float32 keeps of sums of squares.
+        x, t = x.astype(np.float64), t.astype(np.float64)
         across = x.swapaxes(1, 2)
         self.count += x.shape[2]
-        self.x += x.sum(axis=2, dtype=np.float64)
-        self.t += t.sum(axis=2, dtype=np.float64)
+        self.x += x.sum(axis=2)
+        self.t += t.sum(axis=2)
         self.xx += np.matmul(x, across)
         self.tx += np.matmul(t, across)
 
@@ -55,16 +57,14 @@ class Moments:
             self.tx + other.tx,
         )
 
-    def centred(self) -> Moments:
-        """The moments about the means."""
-        x, t = self.x / max(self.count, 1), self.t / max(self.count, 1)
-        return Moments(
-            self.count,
-            np.zeros_like(self.x),
-            np.zeros_like(self.t),
-            self.xx - self.count * x[:, :, None] * x[:, None, :],
-            self.tx - self.count * t[:, :, None] * x[:, None, :],
-        )
+    def about(self, x: np.ndarray, t: np.ndarray) -> Moments:
+        """The same sums of inputs less `x` [G, K] and results less `t` [G, O]."""
+        n = self.count
+        column, row, wanted = x[:, :, None], x[:, None, :], t[:, :, None]
+        # Sum (a - m)(b - k) = sum a b - m sum b - k sum a + n m k, for both matrices.
+        xx = self.xx - column * self.x[:, None, :] - self.x[:, :, None] * row + n * column * row
+        tx = self.tx - wanted * self.x[:, None, :] - self.t[:, :, None] * row + n * wanted * row
+        return Moments(n, self.x - n * x, self.t - n * t, xx, tx)
 
 
 Folds = tuple[Moments, Moments]
@@ -143,3 +143,11 @@ def _matmul_columns(op: Linear, samples: Arrays, results: Arrays, drawn: Draw) -
     sums = np.concatenate([result.reshape(-1, outputs) for result in results])
     taken = drawn(len(rows), len(samples))
     yield rows[taken].T[None], sums[taken].T[None]
+
+
+def centred(folds: Folds) -> Folds:
+    """Moments about the means of both folds together: what a bias makes up for is not in them."""
+    both = folds[0] + folds[1]
+    count = max(both.count, 1)
+    first, second = (fold.about(both.x / count, both.t / count) for fold in folds)
+    return first, second

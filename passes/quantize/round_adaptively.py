@@ -20,7 +20,7 @@ from passes.base import Numerics, OctetPass
 from passes.dataflow import element_of_quantized
 from passes.integer.proofs import BIAS_LIMIT, INT32_MAX
 from passes.quantize.insert_qdq import WIDEST_INPUT
-from passes.quantize.moments import Folds, dimensions, moments_of
+from passes.quantize.moments import Folds, centred, dimensions, moments_of
 from passes.quantize.second_order import damped, excess, missing, nearest_plane, refitted
 from passes.quantize.side_by_side import Arrays, Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread, params_of
@@ -128,7 +128,7 @@ class RoundAdaptivelyPass(OctetPass):
         assert isinstance(pair, DequantizeCastOp)
         inputs = both.samples(op, both.quantized[op.operands[0]])
         folds = moments_of(op, inputs, both.samples(op, wanted(op, both)), self.positions)
-        stored = self._rounded(op, constant, both.ctx, (folds[0].centred(), folds[1].centred()))
+        stored = self._rounded(op, constant, both.ctx, centred(folds))
         element = element_of_quantized(constant.result)
         changed = ConstantOp.of(stored, both.ctx.weights, element)
         changed.layer, changed.origin = constant.layer, constant.origin

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passes.quantize.moments import Moments
+from passes.quantize.moments import Moments, centred
 from passes.quantize.second_order import damped, excess, missing, nearest_plane, refitted
 
 LOW, HIGH = -127, 127
@@ -129,10 +129,20 @@ def test_does_not_refit_to_noise() -> None:
 def test_moments_about_the_means() -> None:
     random = np.random.default_rng(0)
     x, t = random.normal(3.0, 1.0, size=(1, 4, 50)), random.normal(-2.0, 1.0, size=(1, 2, 50))
-    moments = Moments.zeros(1, 4, 2)
-    moments.add(x[:, :, :20], t[:, :, :20])
-    moments.add(x[:, :, 20:], t[:, :, 20:])
+    parts = Moments.zeros(1, 4, 2), Moments.zeros(1, 4, 2)
+    parts[0].add(x[:, :, :20], t[:, :, :20])
+    parts[1].add(x[:, :, 20:], t[:, :, 20:])
     x0, t0 = x - x.mean(axis=2, keepdims=True), t - t.mean(axis=2, keepdims=True)
-    np.testing.assert_allclose(moments.centred().xx, x0 @ x0.swapaxes(1, 2))
-    np.testing.assert_allclose(moments.centred().tx, t0 @ x0.swapaxes(1, 2))
-    assert not Moments.zeros(1, 4, 2).centred().xx.any()
+    first, second = centred(parts)
+    both = first + second
+    np.testing.assert_allclose(both.xx, x0 @ x0.swapaxes(1, 2))
+    np.testing.assert_allclose(both.tx, t0 @ x0.swapaxes(1, 2))
+    np.testing.assert_allclose(both.x, 0.0, atol=1e-9)
+    early, wanted = x0[:, :, :20], t0[:, :, :20]
+    np.testing.assert_allclose(first.tx, wanted @ early.swapaxes(1, 2))
+    np.testing.assert_allclose(first.xx, early @ early.swapaxes(1, 2))
+
+
+def test_no_data_has_no_moments() -> None:
+    first, _ = centred((Moments.zeros(1, 4, 2), Moments.zeros(1, 4, 2)))
+    assert not first.xx.any()
