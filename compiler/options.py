@@ -100,6 +100,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         number=True,
     ),
     PassOption(
+        "round_adaptively",
+        "round-adaptively",
+        "samples",
+        "round weights so that layers keep their results on so many samples of the calibration "
+        "data (default 0: each weight to the nearest)",
+        number=True,
+    ),
+    PassOption(
         "activation_type",
         "insert-qdq",
         "activation_type",
