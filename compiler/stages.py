@@ -90,8 +90,12 @@ STAGES: tuple[Stage, ...] = (
             "require-precision",
             "insert-qdq",
             "unify-scales",
-            # On the types that are final: docs/pass-ordering.md has what the other order costs.
+            # On the types that are final (docs/pass-ordering.md has what another order costs), rounding
+            # first: what it leaves, biases take up.
+            "round-adaptively{samples=0}",
             "correct-bias{samples=0}",
+            # Once scales are settled, and before what moves data moves integers.
+            "quantize-io{io=float}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",
