@@ -11,6 +11,7 @@ from xdsl.context import Context
 from xdsl.ir import SSAValue
 
 from dialects import get_all_dialects
+from dialects.calibrator import Calibrator
 from dialects.target import Target
 from dialects.weights import WeightStore
 
@@ -33,6 +34,8 @@ class OctetContext(Context):
     """How often each (pass, pattern or event) happened."""
     watch: Callable[[SSAValue, np.ndarray], None] | None = None
     """Called by `calibrate` with every finite array that it measures, batch by batch."""
+    calibrator: Calibrator | None = None
+    """How `calibrate` measures, and what it knows without; None: by the reference, nothing."""
 
     def clone(self) -> OctetContext:
         """A context whose dialect tables are copies; weights and data are shared."""
@@ -48,6 +51,7 @@ class OctetContext(Context):
             self.target,
             self.statistics,
             self.watch,
+            self.calibrator,
         )
 
 

@@ -42,7 +42,8 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
-    from compiler.cli.calibrate_target import add_calibration_arguments
+    from compiler.calibration.options import add_calibration_arguments
+    from compiler.cli.calibrate_target import add_calibration_arguments as add_rates_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.cli.recipes import add_recipe_arguments
@@ -82,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="the shape of an input with symbolic dimensions; may be given several times",
     )
     add_target_arguments(parser)
+    add_rates_arguments(parser)
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     add_recipe_arguments(parser)
@@ -199,6 +201,7 @@ def _select(args: argparse.Namespace) -> None:
 
 
 def _compile(args: argparse.Namespace) -> int:
+    from compiler.calibration.options import options_from
     from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
@@ -217,6 +220,7 @@ def _compile(args: argparse.Namespace) -> int:
             target=args.target,
             shapes=dict(map(_shape, args.shape)),
             options=_pass_options(args),
+            calibration=options_from(args),
         ),
         strategy_from(args, output),
         show=True,

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
-from compiler.calibration_data import input_specs
+from compiler.calibration.data import input_specs
 from compiler.report.document import Decibels, decibels
 from compiler.report.graph import Placed
 from compiler.report.values import quantized_values

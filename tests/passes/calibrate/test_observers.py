@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from passes.calibrate.observers import Histogram, MinMax, MovingAverage, Percentile
+from passes.calibrate.histogram import Histogram
+from passes.calibrate.observers import MinMax, MovingAverage, Percentile
 
 finite = arrays(
     np.float32,
