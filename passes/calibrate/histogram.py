@@ -19,12 +19,15 @@ class Histogram:
     power of two and bins lie on its multiples, so doubling merges whole pairs of bins, and width,
     start and counts depend on the data alone: not on its order, on the size of the batches, or on
     which of them were counted elsewhere and merged. 0 always lies in the window.
+
+    `zeros` of the values are exactly 0.
     """
 
     bins: int
     width: float = 0.0
     start: int = 0
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    zeros: int = 0
 
     def update(self, array: np.ndarray) -> None:
         """Counts finite values, at least one."""
@@ -35,12 +38,21 @@ class Histogram:
         if not self.counts.size:
             self._begin(_initial_width(max(abs(low), abs(high)), self.bins))
         self._make_room(low, high)
-        scale = 1.0 / self.width  # of powers of two: multiplying in float64 is exact
+        work = np.dtype(np.float32) if self._fits_single(array) else np.dtype(np.float64)
+        scale = work.type(1.0 / self.width)
         values = np.ravel(array, order="K")  # their order does not matter, that in memory is faster
         for begin in range(0, values.size, CHUNK):
-            index = np.floor(values[begin : begin + CHUNK].astype(np.float64) * scale)
+            chunk = values[begin : begin + CHUNK]
+            self.zeros += int(np.count_nonzero(chunk == 0))
+            index = np.floor(np.multiply(chunk, scale, dtype=work)).astype(np.int64)
             index -= self.start
-            self.counts += np.bincount(index.astype(np.int64), minlength=self.bins)
+            self.counts += np.bincount(index, minlength=self.bins)
+
+    def _fits_single(self, array: np.ndarray) -> bool:
+        """Whether bins can be told in float32. Multiplying by a power of two is exact there as in
+        float64, but where widths are so great that values underflow, or so small that their
+        reciprocals overflow."""
+        return array.dtype == np.float32 and 2.0**-126 <= self.width <= 2.0
 
     def merge(self, other: Histogram) -> None:
         """Adds what `other`, of as many bins, counted."""
@@ -53,11 +65,10 @@ class Histogram:
         occupied = np.flatnonzero(other.counts)
         edges = (other.start + occupied) * other.width
         self._make_room(float(edges[0]), float(edges[-1]))
+        self.zeros += other.zeros
         # The bins of `other` are now as wide as these, or whole parts of them.
-        ratio = int(self.width / other.width)
-        np.add.at(
-            self.counts, (other.start + occupied) // ratio - self.start, other.counts[occupied]
-        )
+        index = np.floor(edges / self.width).astype(np.int64) - self.start
+        np.add.at(self.counts, index, other.counts[occupied])
 
     def _begin(self, width: float) -> None:
         self.width, self.start = width, 0

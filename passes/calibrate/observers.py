@@ -151,7 +151,6 @@ class Optimal(Observer):
     choose: Callable[[Distribution], Range]
     bins: int
     extremes: MinMax = field(default_factory=MinMax)
-    zeros: int = 0
     histogram: Histogram = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,17 +159,15 @@ class Optimal(Observer):
     def add(self, array: np.ndarray, low: float, high: float, batch: int | None) -> None:
         self.extremes.add(array, low, high, batch)
         self.histogram.add(array, low, high)
-        self.zeros += int(array.size - np.count_nonzero(array))
 
     def merge(self, other: Self) -> None:
         self.extremes.merge(other.extremes)
         self.histogram.merge(other.histogram)
-        self.zeros += other.zeros
 
     def estimate(self) -> Range:
         low, high = self.extremes.range()
         histogram = self.histogram
         distribution = Distribution(
-            histogram.width, histogram.start, histogram.counts, self.zeros, low, high
+            histogram.width, histogram.start, histogram.counts, histogram.zeros, low, high
         )
         return self.choose(distribution)
