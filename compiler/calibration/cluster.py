@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from compiler.calibration.job import Job, Part, Result, measure_part
@@ -87,7 +87,7 @@ def cluster_workers(job: Job, address: str) -> Iterator[ClusterWorkers]:
             f"--calibration-scheduler {address}: there is no Dask scheduler that answers: {error}"
         ) from None
     with client:
-        threads = sum(client.nthreads().values())
+        threads = sum(cast(dict[str, int], client.nthreads()).values())
         if not threads:
             raise OctetError(f"--calibration-scheduler {address}: the cluster has no workers")
         yield ClusterWorkers(client, client.scatter(job, broadcast=True, hash=False), threads)

@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 
 from compiler.calibration.compiled import FloatProgram, note_on_stderr
 from compiler.calibration.digests import DataDigest, model_digest
-from compiler.calibration.keys import Keys, keys_of
+from compiler.calibration.keys import Key, Keys, keys_of
 from compiler.calibration.options import TABLE_REPORT, CalibrationOptions
 from compiler.calibration.progress import batches_shown
 from compiler.calibration.stability import StabilityReport, report_of
@@ -75,7 +75,7 @@ class Session:
         if self.options.save_table is None:
             return
         keys = keys_of(module)
-        entries: dict[str, Entry] = {}
+        entries: dict[Key, Entry] = {}
         for position, value in enumerate(observed_values(module)):
             bounds = range_of(value)
             if bounds is not None:

@@ -12,7 +12,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Observer(ABC):
         """`update` for an array whose extremes are known."""
 
     @abstractmethod
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Observer) -> None:
         """Takes what `other`, of the same kind and options, saw of other batches."""
 
     @abstractmethod
@@ -84,7 +83,8 @@ class MinMax(Observer):
         self.low = min(self.low, low)
         self.high = max(self.high, high)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Observer) -> None:
+        assert isinstance(other, MinMax)
         self.low = min(self.low, other.low)
         self.high = max(self.high, other.high)
 
@@ -106,7 +106,8 @@ class MovingAverage(Observer):
     def add(self, array: np.ndarray, low: float, high: float, batch: int | None) -> None:
         self.extremes[len(self.extremes) if batch is None else batch] = low, high
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Observer) -> None:
+        assert isinstance(other, MovingAverage)
         self.extremes |= other.extremes
 
     def estimate(self) -> Range:
@@ -135,7 +136,8 @@ class Percentile(Observer):
         self.extremes.add(array, low, high, batch)
         self.histogram.add(array, low, high)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Observer) -> None:
+        assert isinstance(other, Percentile)
         self.extremes.merge(other.extremes)
         self.histogram.merge(other.histogram)
 
@@ -160,7 +162,8 @@ class Optimal(Observer):
         self.extremes.add(array, low, high, batch)
         self.histogram.add(array, low, high)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Observer) -> None:
+        assert isinstance(other, Optimal)
         self.extremes.merge(other.extremes)
         self.histogram.merge(other.histogram)
 
