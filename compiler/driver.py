@@ -46,6 +46,7 @@ from compiler.recipes.sources import effective_recipe
 from compiler.recipes.toml_file import recipe_of_text
 from compiler.stages import (
     FIRST,
+    KEPT,
     LAST,
     PLACE,
     REMAINING,
@@ -87,7 +88,7 @@ class CompileRequest:
       (`compiler.recipes.sources`) and as rules (`compiler.recipes.flags`).
     - calibration: tables, workers and reports of calibration.
     - rules: rules of the recipe that come after all those of `options`.
-    - emit: called with a stage's name after each stage.
+    - debug_info: the artifact keeps the program at earlier stages (`compiler.accuracy`).
     """
 
     model: Path
@@ -100,6 +101,7 @@ class CompileRequest:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rules: tuple[Rule, ...] = ()
     calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
+    debug_info: bool = False
 
 
 class Compilation:
@@ -122,6 +124,8 @@ class Compilation:
         self.ctx: OctetContext = make_context()
         self.placed: list[Placement] = []
         """The ops as stage `place` left them, if it ran or was where the compilation began."""
+        self.kept: dict[str, ModuleOp] = {}
+        """The program at earlier stages, if debug info was asked for."""
         self.calibrated = False
         """A stage has used the calibration data."""
         self.module: ModuleOp
@@ -248,8 +252,11 @@ class Compilation:
         return isinstance(module_pass, CalibratePass) and bool(self.request.calibration.tables)
 
     def remaining(self) -> dict[str, str]:
-        """Canonical pipelines of the stages still to come, with the options asked for."""
-        return self._plan(STAGES[stage_index(self.stage) + 1 :])
+        """Canonical pipelines of the stages still to come, with the options asked for: what the
+        module says since the last stage ended."""
+        recorded = self.module.attributes.get(REMAINING)
+        assert isinstance(recorded, DictionaryAttr)
+        return {name: cast(StringAttr, text).data for name, text in recorded.data.items()}
 
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options
@@ -290,6 +297,8 @@ class Compilation:
     ) -> None:
         self._record(stage, pipeline, plan)
         self._note_placement(stage)
+        if self.request.debug_info and stage in KEPT:
+            self.kept[stage] = cast(ModuleOp, self.module.clone())
         if self.after_stage is not None:
             self.after_stage(stage, self)
 
@@ -374,9 +383,17 @@ class Compilation:
                 f"a program can run once stage '{LAST}' is done; this one is at '{self.stage}': "
                 "write it as .mlir"
             )
+        missing = [stage for stage in KEPT if stage not in self.kept]
+        if self.request.debug_info and missing:
+            raise OctetError(
+                f"--debug-info keeps the program at stage '{missing[0]}', which did not run in "
+                "this compilation: compile from a stage before it, without --pass-pipeline"
+            )
         from runtime.program import Program
 
-        return Program.from_module(self.module, self.ctx.weights, self._manifest())
+        program = Program.from_module(self.module, self.ctx.weights, self._manifest())
+        program.sections = self.kept
+        return program
 
     def _manifest(self) -> dict[str, Any]:
         from importlib.metadata import version

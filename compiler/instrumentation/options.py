@@ -15,7 +15,12 @@ from compiler.instrumentation.timing import Timing
 from compiler.pipeline import Instrument, available_passes, did_you_mean
 from dialects.errors import OctetError
 
-BARE_VALUES = {"--verify-each": "structure", "--explain": "table", "--calibration-report": "table"}
+BARE_VALUES = {
+    "--verify-each": "structure",
+    "--explain": "table",
+    "--calibration-report": "table",
+    "--bisect-accuracy": "table",
+}
 """What a flag with an optional value means without one."""
 
 
