@@ -208,6 +208,7 @@ class Compilation:
         self._set(self.module, TARGET, name)
 
     def _open_calibration_data(self) -> None:
+        self.request.calibration.check_sources(self.request.calibration_data is not None)
         self.ctx.calibrator = Session(self.request.calibration)
         if self.request.calibration_data is not None:
             self.ctx.calibration_data = open_calibration_data(

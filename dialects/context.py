@@ -33,7 +33,8 @@ class OctetContext(Context):
     statistics: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each (pass, pattern or event) happened."""
     watch: Callable[[SSAValue, np.ndarray], None] | None = None
-    """Called by `calibrate` with every finite array that it measures, batch by batch."""
+    """Called by `calibrate` with every finite array that it measures, batch by batch. An array may
+    be a window onto memory that is used again: copy what is to be kept."""
     calibrator: Calibrator | None = None
     """How `calibrate` measures, and what it knows without; None: by the reference, nothing."""
 

@@ -43,6 +43,17 @@ class CalibrationOptions:
     scheduler: str | None = None
     progress: bool = False
 
+    def check_sources(self, has_data: bool) -> None:
+        """Raises OctetError for a table or a report of nothing."""
+        if self.report is not None and not has_data:
+            raise OctetError("--calibration-report is about what was measured: give "
+                             "--calibration-data")  # fmt: skip
+        if self.save_table is not None and not has_data and not self.tables:
+            raise OctetError(
+                "--save-calibration-table writes ranges: give --calibration-data to measure them, "
+                "or --calibration-table"
+            )
+
     @property
     def quiet(self) -> CalibrationOptions:
         """The same ranges, with nothing written or said: for compilations on the way to another."""

@@ -23,6 +23,8 @@ from dialects.errors import OctetError
 
 ATTEMPTS = 3
 """Processes that a part is given to before it is given up."""
+LINGER = 10.0
+"""Seconds from closing the pipes to the end of a process."""
 
 
 class WorkerDied(Exception):
@@ -39,6 +41,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # an interrupt is this process's to handle
         )
         self._requests = cast(IO[bytes], self._process.stdin)
         self._answers = cast(IO[bytes], self._process.stdout)
@@ -57,7 +60,7 @@ class WorkerProcess:
             self._job = None
             answer = pickle.load(self._answers)
         except (OSError, EOFError, pickle.UnpicklingError):
-            raise WorkerDied(self._process.wait()) from None
+            raise WorkerDied(self._exit_code()) from None
         match answer:
             case Result():
                 return answer
@@ -65,6 +68,14 @@ class WorkerProcess:
                 raise answer
             case _:
                 raise InternalCompilerError(f"a calibration worker failed: {answer}")
+
+    def _exit_code(self) -> int:
+        """Of a process that closed its pipes; one that lingers is ended."""
+        try:
+            return self._process.wait(LINGER)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def end(self) -> None:
         """Ends the process, in the middle of its work if need be."""

@@ -248,9 +248,11 @@ def _compile(args: argparse.Namespace) -> int:
         return end_search(applied)
     recorder = recorder_of(args, compilation)
     compilation.run()
-    if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
+    given = args.calibration_data or args.calibration_table
+    if given and not compilation.calibrated and not args.pass_pipeline:
+        what = "data was" if args.calibration_data else "table was"
         print(
-            "compile: note: the calibration data was not used: stage 'calibrate' did not run",
+            f"compile: note: the calibration {what} not used: stage 'calibrate' did not run",
             file=sys.stderr,
         )
     if NUMBA in emitted:

@@ -256,3 +256,21 @@ def test_the_data_is_part_of_the_table(model: Path, saved: Path, tmp_path: Path)
     table = tmp_path / "u.json"
     compiler.compile(model, {"image": images(20, seed=9)}, save_calibration_table=table)
     assert Table.read(table).data != Table.read(saved).data
+
+
+def test_a_table_of_nothing_is_an_error(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OctetError, match="give --calibration-data to measure them"):
+        compiler.compile(model, save_calibration_table=tmp_path / "t.json")
+    with pytest.raises(OctetError, match="--calibration-report is about what was measured"):
+        compiler.compile(model, calibration_report=True)
+
+
+def test_a_table_that_comes_too_late_is_said(
+    model: Path, data: Path, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed = tmp_path / "m.mlir"
+    code, _ = run(capsys, model, "--calibration-data", data, "--stop-after=place", "-o", placed)
+    assert code == 0
+    code, err = run(capsys, placed, "--calibration-table", saved, "-o", tmp_path / "a.octet")
+    assert code == 0
+    assert "the calibration table was not used: stage 'calibrate' did not run" in err
