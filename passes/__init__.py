@@ -38,6 +38,7 @@ PASSES: dict[str, tuple[str, str]] = {
     # calibrate
     "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
+    "smooth-activations": ("passes.calibrate.smooth_activations", "SmoothActivationsPass"),
     # placement
     "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
