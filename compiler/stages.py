@@ -69,7 +69,13 @@ STAGES: tuple[Stage, ...] = (
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
         # Before the data are read: what a recipe says about values decides how they are measured.
-        ("assign-scheme", "smooth-activations{alpha=off}", "calibrate"),
+        (
+            "assign-scheme",
+            # Before ranges are measured: these change the values.
+            "equalize-channels{by=off}",
+            "smooth-activations{alpha=off}",
+            "calibrate",
+        ),
     ),
     Stage(
         "place",
@@ -89,6 +95,7 @@ STAGES: tuple[Stage, ...] = (
             "number-ops",
             "require-precision",
             "insert-qdq",
+            "clip-outliers{samples=0}",
             "correct-bias{samples=0}",
             "unify-scales",
             "propagate-qdq",

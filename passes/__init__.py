@@ -38,6 +38,7 @@ PASSES: dict[str, tuple[str, str]] = {
     # calibrate
     "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
+    "equalize-channels": ("passes.calibrate.equalize_channels", "EqualizeChannelsPass"),
     "smooth-activations": ("passes.calibrate.smooth_activations", "SmoothActivationsPass"),
     # placement
     "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
@@ -45,6 +46,7 @@ PASSES: dict[str, tuple[str, str]] = {
     "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
+    "clip-outliers": ("passes.quantize.clip_outliers", "ClipOutliersPass"),
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),

@@ -17,7 +17,6 @@ from xdsl.dialects.builtin import ModuleOp, f32
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from dialects.nn.attention import AttentionOp
 from dialects.nn.base import NnOp, element_of_value, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import ReluOp
@@ -71,7 +70,7 @@ class Link:
         return slice(self.start, self.start + shape_of(self.value)[self.axis])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """A value, the linear ops that multiply it, and what makes it."""
 
@@ -219,9 +218,6 @@ def _feeding(op: NnOp, axis: int, start: int) -> list[Link]:
             return found
         case ReshapeOp() if _flattens(op):
             return [Link(op.x, 1, start)]
-        case AttentionOp() if shape_of(op.v)[-1] == shape_of(op.results[0])[-1]:
-            # Each column of the result is a mean of the same column of v.
-            return [Link(op.v, axis, start)]
         case _:
             return []
 

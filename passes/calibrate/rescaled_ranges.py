@@ -47,3 +47,28 @@ def divided_range(
     low = np.clip(seen.low.astype(np.float64), *bounds) / factors
     high = np.clip(seen.high.astype(np.float64), *bounds) / factors
     return min(float(low.min()), 0.0), max(float(high.max()), 0.0)
+
+
+def limited(
+    site: Site, factors: np.ndarray, statistics: Mapping[SSAValue, ChannelStatistics]
+) -> np.ndarray:
+    """`factors`, changed so that no clamp of the producers acts otherwise than before.
+
+    A clamp at 6 does not scale along. Channels that reach it keep their factor of 1; the others are
+    never scaled up beyond it, so that it goes on not acting on anything the data hold.
+    """
+    limited = factors.copy()
+    for producer in site.producers:
+        if not producer.clamps:
+            continue
+        seen, channels = statistics[producer.op.results[0]], producer.channels
+        high, low = seen.high.astype(np.float64), seen.low.astype(np.float64)
+        acts = high >= producer.upper
+        least = np.maximum(high / producer.upper, 0.0)
+        if producer.lower != 0.0:
+            acts |= low <= producer.lower
+            # A clamp whose lower end is above 0, or upper end below, leaves nothing to scale.
+            acts |= producer.lower > 0.0 or producer.upper < 0.0
+            least = np.maximum(least, low / producer.lower)
+        limited[channels] = np.where(acts, 1.0, np.maximum(limited[channels], least))
+    return limited

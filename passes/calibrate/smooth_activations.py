@@ -44,7 +44,7 @@ SMOOTHED = "smoothed"
 MOST = 2.0**16
 """Greatest factor: float32 keeps its precision far beyond, and 8 bits gain nothing there."""
 
-GRID = tuple(step / 20 for step in range(0, 21))
+GRID = tuple(step / 20 for step in range(6, 18))
 """The strengths that `alpha=auto` tries."""
 
 
@@ -77,7 +77,7 @@ class SmoothActivationsPass(OctetPass):
     candidates. `alpha=off` does nothing.
 
     Where nothing else uses the activation, what makes it takes up 1 / s: the scale and bias of a
-    layer norm, or the weights of linear ops, through ReLU, pools, concat and attention's v.
+    layer norm, or the weights of linear ops, through ReLU, pools and concat.
     Otherwise `insert` says behind which ops a multiplication may stand: `float` ops that have no
     int8 form, such as a layer norm, with which it becomes one loop; `always`; or `never`.
 
