@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -347,7 +347,7 @@ class _Sweep:
         default_factory=dict[SSAValue, list[np.ndarray]]
     )
 
-    def steps(self):
+    def steps(self) -> Iterator[Operation]:
         """Each op, once its operands and results are known."""
         function = main_function(self.module)
         block = body_of(function)
@@ -361,7 +361,11 @@ class _Sweep:
             operands, results = list(op.operands), list(op.results)
             self._step(op)
             yield op
-            for value in (*operands, *results):
+            for index, result in enumerate(results):
+                if (renamed := op.results[index]) is not result:  # it was given another type
+                    self.values[renamed] = self.values.pop(result)
+                    last_use[renamed] = last_use.pop(result, op)
+            for value in (*operands, *op.results):
                 if last_use.get(value, op) is op:
                     self.values.pop(value, None)
 
