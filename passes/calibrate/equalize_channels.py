@@ -15,19 +15,17 @@ from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.program import range_of
 from passes.base import Numerics, OctetPass
 from passes.calibrate.channel_statistics import ChannelStatistics, are_finite, measure
-from passes.calibrate.channels import (
-    Linear,
-    Site,
+from passes.calibrate.channels import Linear, Site, sites
+from passes.calibrate.rescaled_ranges import limited, rescale_ranges, watched
+from passes.calibrate.rescaling import (
     input_magnitudes,
     inputs_scaled,
     output_magnitudes,
     outputs_scaled,
     rescale_consumers,
     rescale_producers,
-    sites,
     weight_array,
 )
-from passes.calibrate.rescaled_ranges import limited, rescale_ranges, watched
 
 EQUALIZED = "equalized"
 """Attribute of a linear op whose input channels were equalized: they are not again."""

@@ -27,15 +27,14 @@ from passes.calibrate.channel_statistics import (
     are_finite,
     measure,
 )
-from passes.calibrate.channels import (
-    Site,
+from passes.calibrate.channels import Site, sites
+from passes.calibrate.rescaled_ranges import divided_range, rescale_ranges, watched
+from passes.calibrate.rescaling import (
     input_magnitudes,
     rescale_consumers,
     rescale_producers,
-    sites,
     weight_array,
 )
-from passes.calibrate.rescaled_ranges import divided_range, rescale_ranges, watched
 from passes.calibrate.simulation import output_error
 
 SMOOTHED = "smoothed"

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, UnitAttr, f64
-from xdsl.dialects.func import ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from dialects.context import Feed, OctetContext
-from dialects.elements import is_quantized
+from dialects.context import OctetContext
 from dialects.errors import OctetError
-from dialects.nn.base import NnOp, element_of_value
+from dialects.nn.base import NnOp
 from dialects.nn.constant import ConstantOp
 from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.program import (
     body_of,
-    input_names,
     main_function,
     range_of,
     scheme_of,
@@ -31,12 +28,12 @@ from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedTyp
 from passes.base import Numerics, OctetPass
 from passes.calibrate.simulation import product
 from passes.dataflow import constant_of, element_of_quantized, stored_behind, varying_operand
-from passes.quantize.correct_bias import first_batches
 from passes.quantize.fixed import weight_scheme
+from passes.quantize.float_program import FloatProgram, first_samples
 from passes.quantize.insert_qdq import accumulator_share, bias_of
 from passes.quantize.parameters import element_by_scheme
 from passes.quantize.unify_scales import retype
-from runtime.reference.evaluate import evaluate_op, last_uses, one_blas_thread, params_of
+from runtime.reference.evaluate import evaluate_op, one_blas_thread, params_of
 from runtime.reference.quantization import dequantize, quantize
 
 CLIPPED = "clipped"
@@ -104,19 +101,21 @@ class ClipOutliersPass(OctetPass):
                 "used"
             )
         with one_blas_thread():
-            sweep = _Sweep(ctx, module, first_samples(ctx, self.samples))
-            for op in sweep.steps():
+            program = FloatProgram(ctx, module, first_samples(ctx, self.samples))
+            for op in program.steps():
                 if op in linear and isinstance(op, Linear):
-                    self._clip_weight(ctx, op, sweep.array(op.operands[0]))
+                    self._clip_weight(ctx, op, program.array(op.operands[0]))
                 if op in casts and isinstance(op, QuantizeCastOp):
-                    self._clip_activation(ctx, op, sweep)
+                    self._clip_activation(ctx, op, program)
 
-    def _clip_activation(self, ctx: OctetContext, cast: QuantizeCastOp, sweep: _Sweep) -> None:
+    def _clip_activation(
+        self, ctx: OctetContext, cast: QuantizeCastOp, program: FloatProgram
+    ) -> None:
         bounds = range_of(cast.input)
         assert bounds is not None
         element = element_of_quantized(cast.result)
         functions = consumer_functions(cast, ctx)
-        x = sweep.array(cast.input)
+        x = program.array(cast.input)
         exact = [function(x) for function in functions]
 
         def error(low: float, high: float) -> float:
@@ -144,9 +143,8 @@ class ClipOutliersPass(OctetPass):
         element = element_of_quantized(stored)
         chosen = least_weight_scales(op, x, weight, element)
         integers = quantize(weight, params_of(chosen))
-        scale_of_input = _scale_of_input(op)
-        bias = bias_of(op, ctx)
-        if chosen == element or accumulator_share(op, scale_of_input, bias, integers, chosen) > 1.0:
+        share = accumulator_share(op, _scale_of_input(op), bias_of(op, ctx), integers, chosen)
+        if chosen == element or share > 1.0:
             constant.attributes[CLIPPED] = UnitAttr()
             return
         clipped = ConstantOp.of(integers, ctx.weights, chosen)
@@ -177,11 +175,7 @@ def least_range(
             tried = (low, end * share) if upper else (end * share, high)
             found = error(*tried)
             if found < LEAST_GAIN * best:
-                best = found
-                kept = tried
-            else:
-                continue
-            low, high = kept
+                best, low, high = found, *tried
     return low, high
 
 
@@ -220,8 +214,8 @@ def consumer_functions(cast: QuantizeCastOp, ctx: OctetContext) -> list[Function
     weights, unary functions, and for all others the value itself."""
     functions: list[Function] = []
     for pair in cast.result.uses:
-        for use in list(pair.operation.results[0].uses) if pair.operation.results else ():
-            functions.append(_function(use.operation, use.index, ctx))
+        for result in pair.operation.results:
+            functions += [_function(use.operation, use.index, ctx) for use in result.uses]
     return functions or [lambda x: x]
 
 
@@ -316,80 +310,3 @@ def _set_range(value: SSAValue, low: float, high: float) -> None:
     index = list(op.results).index(value)
     bounds[2 * index : 2 * index + 2] = low, high
     op.range = DenseArrayBase.from_list(f64, bounds)
-
-
-# --- the float program ----------------------------------------------------------------------
-
-
-def first_samples(ctx: OctetContext, samples: int) -> list[Feed]:
-    """Batches with the first samples, the last one cut so that there are no more."""
-    taken: list[Feed] = []
-    for feed in first_batches(ctx, samples):
-        size = max((len(array) for array in feed.values() if np.ndim(array)), default=1)
-        taken.append(
-            {
-                name: array[:samples] if np.ndim(array) and len(array) == size else array
-                for name, array in feed.items()
-            }
-        )
-        samples -= size
-    return taken
-
-
-@dataclass
-class _Sweep:
-    """The float program op by op: casts are skipped, weights are those that integers stand for."""
-
-    ctx: OctetContext
-    module: ModuleOp
-    feeds: Sequence[Feed]
-    values: dict[SSAValue, list[np.ndarray]] = field(
-        default_factory=dict[SSAValue, list[np.ndarray]]
-    )
-
-    def steps(self) -> Iterator[Operation]:
-        """Each op, once its operands and results are known."""
-        function = main_function(self.module)
-        block = body_of(function)
-        for name, argument in zip(input_names(function), block.args, strict=True):
-            self.values[argument] = [np.asarray(feed[name]) for feed in self.feeds]
-        ops = list(block.ops)
-        last_use = last_uses(ops)
-        for op in ops:
-            if isinstance(op, ReturnOp):
-                return
-            operands, results = list(op.operands), list(op.results)
-            self._step(op)
-            yield op
-            for index, result in enumerate(results):
-                if (renamed := op.results[index]) is not result:  # it was given another type
-                    self.values[renamed] = self.values.pop(result)
-                    last_use[renamed] = last_use.pop(result, op)
-            for value in (*operands, *op.results):
-                if last_use.get(value, op) is op:
-                    self.values.pop(value, None)
-
-    def array(self, value: SSAValue) -> np.ndarray:
-        """A value on all samples. Batches of different shapes: those of the first one's."""
-        batches = self.values[value]
-        return np.concatenate([b for b in batches if b.shape[1:] == batches[0].shape[1:]])
-
-    def _step(self, op: Operation) -> None:
-        match op:
-            case ConstantOp() if op.origin is not None:
-                self.values[op.result] = [self.ctx.weights[op.origin.digest.data]] * len(self.feeds)
-            case ConstantOp() if is_quantized(element_of_value(op.result)):
-                params = params_of(element_of_quantized(op.result))
-                real = dequantize(op.array(self.ctx.weights), params)
-                self.values[op.result] = [real] * len(self.feeds)
-            case QuantizeCastOp() | DequantizeCastOp():
-                self.values[op.results[0]] = self.values[op.operands[0]]
-            case _:
-                batches = [
-                    evaluate_op(
-                        op, [self.values[operand][i] for operand in op.operands], self.ctx.weights
-                    )
-                    for i in range(len(self.feeds))
-                ]
-                for result, arrays in zip(op.results, zip(*batches, strict=True), strict=True):
-                    self.values[result] = list(arrays)

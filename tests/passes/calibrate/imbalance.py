@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ def uneven(net: Any, layers: Sequence[str], decades: float, seed: int = 0) -> An
     """Between each two of `layers`, convolutions in a chain with ReLU between them, multiplies
     channels by factors 10^(-decades/2 .. decades/2), and divides by them in the next."""
     random = np.random.default_rng(seed)
-    for first, second in zip(layers, layers[1:], strict=False):
+    for first, second in pairwise(layers):
         before, behind = net.layers()[first], net.layers()[second]
         factors = 10 ** random.uniform(-decades / 2, decades / 2, size=len(array(net, before, 1)))
         put(net, before, 1, array(net, before, 1) * factors[:, None, None, None])

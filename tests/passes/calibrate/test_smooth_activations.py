@@ -32,9 +32,7 @@ def encoder(
     scale = net.random.uniform(0.5, 1.5, size=WIDTH)
     scale[[3, 17]] *= outliers
     shift = net.constant(0.1 * net.random.normal(size=WIDTH))
-    x = net.op(
-        LayerNormOp, net.x, net.constant(scale), shift, axis=2, epsilon=1e-5, layer="norm"
-    )
+    x = net.op(LayerNormOp, net.x, net.constant(scale), shift, axis=2, epsilon=1e-5, layer="norm")
     q, k = net.dense(x, WIDTH, "q"), net.dense(x, WIDTH, "k")
     results = [q, k, net.op(AddOp, x, q, layer="sum")] if residual else [q, k]
     net.outputs(*results)
@@ -141,7 +139,7 @@ def test_calibrated_ranges_follow(network: Callable[..., Any], residual: bool) -
 
 def test_says_what_is_wrong(network: Callable[..., Any]) -> None:
     net = encoder(network, residual=True)
-    with pytest.raises(OctetError, match="alpha is 0 to 1, auto or off, got 1.5"):
+    with pytest.raises(OctetError, match=r"alpha is 0 to 1, auto or off, got 1\.5"):
         net.apply(SmoothActivationsPass(alpha=1.5))
     net.calibrate_on([])
     with pytest.raises(OctetError, match="holds no batch"):
