@@ -18,12 +18,14 @@ from passes.calibrate.channel_statistics import ChannelStatistics, are_finite, m
 from passes.calibrate.channels import Linear, Site, sites
 from passes.calibrate.rescaled_ranges import limited, rescale_ranges, watched
 from passes.calibrate.rescaling import (
+    MOST,
     input_magnitudes,
     inputs_scaled,
     output_magnitudes,
     outputs_scaled,
     rescale_consumers,
     rescale_producers,
+    usable,
     weight_array,
 )
 
@@ -136,7 +138,8 @@ def weight_factors(
         moved = 0.0
         for index, site in enumerate(pairs):
             before, behind = _before(site, weights), _behind(site, weights)
-            wanted = limited(site, factors[index] * balanced(before, behind), statistics)
+            wanted = np.clip(factors[index] * balanced(before, behind), 1 / MOST, MOST)
+            wanted = limited(site, wanted, statistics)
             step, factors[index] = wanted / factors[index], wanted
             moved = max(moved, float(np.abs(np.log(step)).max()))
             for op in site.consumers:
@@ -155,20 +158,21 @@ def activation_factors(ctx: OctetContext, site: Site, statistics: Statistics) ->
     """The factors of one pair, [channels], after which its activation and weights agree."""
     magnitudes = statistics[site.value].magnitudes
     if all(isinstance(op, ConvOp) and op.is_depthwise for op in site.consumers):
-        known = magnitudes > 0.0
+        known = usable(magnitudes)
         ratio = np.where(known, magnitudes, 1.0)
     else:
         behind = _behind(site, {op: weight_array(op, ctx.weights) for op in site.consumers})
-        ratio, known = balanced(magnitudes, behind), (magnitudes > 0.0) & (behind > 0.0)
+        ratio, known = balanced(magnitudes, behind), usable(magnitudes) & usable(behind)
     # A common factor changes nothing: without it numbers stay near what they were.
     common = np.exp(np.mean(np.log(ratio[known]))) if known.any() else 1.0
-    return limited(site, np.where(known, ratio / common, 1.0), statistics)
+    factors = np.where(known, np.clip(ratio / common, 1 / MOST, MOST), 1.0)
+    return limited(site, factors, statistics)
 
 
 def balanced(before: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """sqrt(before / behind): dividing the first by it, and multiplying the second, makes them
     alike; 1 where either is 0."""
-    known = (before > 0.0) & (behind > 0.0)
+    known = usable(before) & usable(behind)
     return np.sqrt(np.where(known, before, 1.0) / np.where(known, behind, 1.0))
 
 

@@ -16,6 +16,15 @@ from dialects.nn.normalization import LayerNormOp
 from dialects.weights import WeightStore
 from passes.calibrate.channels import Linear, Site, weight_index
 
+MOST = 2.0**16
+"""Greatest factor, and the inverse of the least: 8 bits gain nothing beyond."""
+
+
+def usable(ranges: np.ndarray) -> np.ndarray:
+    """Which magnitudes factors may be taken from: not 0, not NaN, and far enough from the ends of
+    float32 that no rescaled constant meets them."""
+    return (ranges > 2.0**-80) & (ranges < 2.0**80)
+
 
 def inputs_scaled(op: Linear, weight: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """`weight` with its input channels times `factors` [channels], float64."""

@@ -30,18 +30,17 @@ from passes.calibrate.channel_statistics import (
 from passes.calibrate.channels import Site, sites
 from passes.calibrate.rescaled_ranges import divided_range, rescale_ranges, watched
 from passes.calibrate.rescaling import (
+    MOST,
     input_magnitudes,
     rescale_consumers,
     rescale_producers,
+    usable,
     weight_array,
 )
 from passes.calibrate.simulation import output_error
 
 SMOOTHED = "smoothed"
 """Attribute of a linear op whose input was smoothed: it is not smoothed again."""
-
-MOST = 2.0**16
-"""Greatest factor: float32 keeps its precision far beyond, and 8 bits gain nothing there."""
 
 GRID = tuple(step / 20 for step in range(6, 18))
 """The strengths that `alpha=auto` tries."""
@@ -162,12 +161,13 @@ def smoothing_factors(
 ) -> np.ndarray:
     """s = max|x|^alpha / max|w|^(1 - alpha), [channels] float64, of geometric mean 1.
 
-    The weights are those of all consumers. Channels that are 0 in either are left as they are.
+    The weights are those of all consumers. Channels that are 0 in either are left
+    as they are.
     """
     greatest = np.max(
         [input_magnitudes(op, w) for op, w in zip(site.consumers, weights, strict=True)], axis=0
     )
-    known = (magnitudes > 0.0) & (greatest > 0.0)
+    known = usable(magnitudes) & usable(greatest)
     x, w = np.where(known, magnitudes, 1.0), np.where(known, greatest, 1.0)
     factors = np.where(known, x**alpha / w ** (1.0 - alpha), 1.0)
     # A common factor changes nothing in 8 bits: without it numbers stay near what they were.

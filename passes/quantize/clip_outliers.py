@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, UnitAttr, f64
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
@@ -302,11 +302,7 @@ def _scale_of_input(op: Linear) -> float:
 def _set_range(value: SSAValue, low: float, high: float) -> None:
     if isinstance(value, BlockArgument):
         set_argument_range(value, low, high)
-        return
-    op = value.owner
-    assert isinstance(op, NnOp)
-    assert op.range is not None
-    bounds = list(op.range.get_values())
-    index = list(op.results).index(value)
-    bounds[2 * index : 2 * index + 2] = low, high
-    op.range = DenseArrayBase.from_list(f64, bounds)
+    elif isinstance(value, OpResult) and isinstance(op := value.op, NnOp) and op.range is not None:
+        bounds = list(op.range.get_values())
+        bounds[2 * value.index : 2 * value.index + 2] = low, high
+        op.range = DenseArrayBase.from_list(f64, bounds)

@@ -165,3 +165,24 @@ def test_calibrated_ranges_follow(network: Callable[..., Any]) -> None:
     for name, op in after.layers().items():
         expected = range_of(before.layers()[name].results[0])
         np.testing.assert_allclose(range_of(op.results[0]), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("by", ["weights", "activations"])
+@pytest.mark.parametrize("extreme", [0.0, 1e-40, 3e38, np.inf, np.nan])
+def test_extreme_weights_stay_as_they_are(
+    network: Callable[..., Any], by: Any, extreme: float
+) -> None:
+    """A channel that is dead, or beyond what 8 bits can hold, sets no factor."""
+    net = network((1, 4, 4, 4))
+    weight = net.random.normal(size=(8, 4, 1, 1))
+    weight[2] = extreme if np.isfinite(extreme) else 1.0
+    x = net.conv(net.x, 8, 1, "a", relu=True, weight=weight)
+    behind = net.random.normal(size=(6, 8, 1, 1))
+    behind[:, 2] = 0.0 if np.isfinite(extreme) else extreme
+    net.outputs(net.conv(x, 6, 1, "b", weight=behind))
+    if extreme == 3e38:
+        net.calibrate_on([np.zeros((1, 4, 4, 4), np.float32)])
+    net.apply(EqualizeChannelsPass(by=by))
+    first = weight_array(net.layers()["a"], net.ctx.weights)
+    np.testing.assert_array_equal(first[2], weight.astype(np.float32)[2])
+    assert np.isfinite(first).all()
