@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compiler.driver import Compilation, CompileRequest
+from compiler.module_files import write_module
 from dialects.errors import OctetError
 from dialects.nn.elementwise import AddOp
 from dialects.nn.normalization import LayerNormOp
@@ -84,12 +87,26 @@ def test_a_layer_norm_takes_it_up_unless_others_use_it(network: Callable[..., An
     assert layers["sum"].operands[0] is layers["norm"].results[0]
 
 
-def test_the_multiplication_joins_the_loop_of_the_layer_norm(network: Callable[..., Any]) -> None:
-    """It is float, between a float op and a quantize."""
-    net = encoder(network, residual=True).apply(SmoothActivationsPass(), *QUANTIZE)
-    multiply = net.layers()["norm/smooth"]
-    assert not multiply.is_int8
-    assert net.layers()["q"].is_int8
+def test_the_multiplication_joins_the_loop_of_the_layer_norm(
+    network: Callable[..., Any], tmp_path: Path
+) -> None:
+    net = encoder(network, residual=True)
+    write_module(net.module, net.ctx.weights, tmp_path / "encoder.mlir")
+    steps = []
+    for alpha in ("off", 0.5):
+        options = {
+            "smooth_activations": alpha,
+            "pass_options": {"fuse-loops.min_elements": 1},
+        }
+        request = CompileRequest(
+            tmp_path / "encoder.mlir", calibration_data={"x": net.noise(3, 64)}, options=options
+        )
+        compilation = Compilation(request)
+        compilation.run()
+        names = [op.name for op in compilation.module.walk() if op.name.startswith("kernel.")]
+        steps.append([name for name in names if name in ("kernel.call", "kernel.reduce")])
+    assert steps[0] == steps[1]
+    assert "kernel.reduce" in steps[1]
 
 
 @pytest.mark.parametrize("insert", ["never", "float", "always"])
