@@ -15,19 +15,22 @@ from runtime.reference.quantization import dequantize, quantize
 
 
 def output_error(
-    op: Linear, seen: ChannelStatistics, weight: np.ndarray, factors: np.ndarray
+    op: Linear,
+    seen: ChannelStatistics,
+    weight: np.ndarray,
+    factors: np.ndarray,
+    exact: np.ndarray,
 ) -> float:
-    """The squared error of `op`'s products, relative to their squares, when its input is divided
-    and its `weight` multiplied by `factors` and both are rounded to 8 bits: the input with one
-    scale, the weight with one for each output channel."""
+    """The squared error of `op`'s products, relative to the squares of the `exact` ones, when its
+    input is divided and its `weight` multiplied by `factors` and both are rounded to 8 bits: the
+    input with one scale, the weight with one for each output channel."""
     x = seen.sample
     by_channel = factors if seen.axis == -1 else factors.reshape(-1, *(1,) * (x.ndim - 2))
     low, high = float((seen.low / factors).min()), float((seen.high / factors).max())
     rounded_x = rounded_activation((x / by_channel).astype(np.float32), low, high)
     rounded_w = rounded_weight(op, inputs_scaled(op, weight, factors).astype(np.float32))
-    exact = product(op, x, weight.astype(np.float32)).astype(np.float64)
     error = product(op, rounded_x, rounded_w) - exact
-    return float(np.sum(error * error) / max(float(np.sum(exact * exact)), 1e-30))
+    return float(np.vdot(error, error) / max(float(np.vdot(exact, exact)), 1e-30))
 
 
 def rounded_activation(x: np.ndarray, low: float, high: float) -> np.ndarray:

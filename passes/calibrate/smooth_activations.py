@@ -37,7 +37,7 @@ from passes.calibrate.rescaling import (
     usable,
     weight_array,
 )
-from passes.calibrate.simulation import output_error
+from passes.calibrate.simulation import output_error, product
 
 SMOOTHED = "smoothed"
 """Attribute of a linear op whose input was smoothed: it is not smoothed again."""
@@ -130,11 +130,12 @@ class SmoothActivationsPass(OctetPass):
             return smoothing_factors(site, seen.magnitudes, weights, float(self.alpha))
         candidates = [np.ones(site.channels)]
         candidates += [smoothing_factors(site, seen.magnitudes, weights, a) for a in GRID]
+        layers = [
+            (op, weight, product(op, seen.sample, weight.astype(np.float32)))
+            for op, weight in zip(site.consumers, weights, strict=True)
+        ]
         errors = [
-            sum(
-                output_error(op, seen, weight, factors)
-                for op, weight in zip(site.consumers, weights, strict=True)
-            )
+            sum(output_error(op, seen, weight, factors, exact) for op, weight, exact in layers)
             for factors in candidates
         ]
         return candidates[int(np.argmin(errors))]
