@@ -22,12 +22,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
     "equalize-channels": {"equalize_channels": "activations"},
     "smooth-activations": {"smooth_activations": "auto"},
-    "clip-outliers": {"clip_outliers": 16},
+    "clip-outliers": {"clip_outliers": 64},
     "equalize, smooth": EQUALIZED,
     "equalize, smooth, correct-bias": {**EQUALIZED, "correct_bias": 64},
     "equalize, smooth, clip, correct-bias": {
         **EQUALIZED,
-        "clip_outliers": 16,
+        "clip_outliers": 64,
         "correct_bias": 64,
     },
 }
