@@ -72,8 +72,8 @@ class ClipOutliersPass(OctetPass):
     of the ops that take it, in float on `samples` samples of the calibration data: errors in
     channels with small weights, or where a GELU is flat, do not matter. Of each activation first
     the upper end is shrunk, then the lower one; of each weight the scale of every output channel.
-    More is cut off only where that takes a tenth off the error: what is rare is missing in few samples,
-    and a range that fits them alone saturates later, so `samples` should be 64 or more.
+    More is cut off only where that takes a tenth off the error: what is rare is missing in few
+    samples, and a range that fits them alone saturates later, so `samples` should be 64 or more.
 
     It stands after `insert-qdq` (whose proofs of 32-bit sums are repeated for new weight scales)
     and before `correct-bias`, which takes up the shifts of means that cutting off causes.
