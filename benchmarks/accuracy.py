@@ -118,6 +118,7 @@ def main() -> int:
     parser.add_argument("--smooth-activations", type=strength, default="off", metavar="ALPHA")
     parser.add_argument("--clip-outliers", type=int, default=0, metavar="SAMPLES")
     parser.add_argument("--correct-bias", type=int, default=0, metavar="SAMPLES")
+    parser.add_argument("--round-adaptively", type=int, default=0, metavar="SAMPLES")
     args = parser.parse_args()
     table = Table(
         "model",
@@ -149,6 +150,7 @@ def main() -> int:
             smooth_activations=args.smooth_activations,
             clip_outliers=args.clip_outliers,
             correct_bias=args.correct_bias,
+            round_adaptively=args.round_adaptively,
         )
         int8_outputs = octet_outputs(int8_program, work.input, work.x, f"{work.name} int8")
         error = np.abs(float_outputs - reference).max() / np.abs(reference).max()

@@ -19,6 +19,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "sqnr": {"calibration_method": "sqnr"},
     "correct-bias": {"correct_bias": 64},
+    "round-adaptively": {"round_adaptively": 64},
     "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
     "equalize-channels": {"equalize_channels": "activations"},
     "smooth-activations": {"smooth_activations": "auto"},

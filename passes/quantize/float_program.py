@@ -17,7 +17,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, input_names, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.dataflow import element_of_quantized
-from passes.quantize.correct_bias import first_batches
+from passes.quantize.side_by_side import first_batches
 from runtime.reference.evaluate import evaluate_op, last_uses, params_of
 from runtime.reference.quantization import dequantize
 
@@ -25,7 +25,7 @@ from runtime.reference.quantization import dequantize
 def first_samples(ctx: OctetContext, samples: int) -> list[Feed]:
     """Batches with the first samples, the last one cut so that there are no more."""
     taken: list[Feed] = []
-    for feed in first_batches(ctx, samples):
+    for feed in first_batches(ctx, samples, "clip-outliers"):
         size = max((len(array) for array in feed.values() if np.ndim(array)), default=1)
         taken.append(
             {
