@@ -65,7 +65,6 @@ from dialects.context import OctetContext, make_context
 from dialects.errors import OctetError
 from dialects.program import HISTORY, RECIPE, STAGE
 from passes.base import OctetPass
-from passes.calibrate.calibrate import CalibratePass
 from passes.placement.rules import Rule
 
 if TYPE_CHECKING:
@@ -247,10 +246,12 @@ class Compilation:
             self._end_stage(stage.name, pipeline, plan)
 
     def _can_run(self, module_pass: ModulePass) -> bool:
-        """There is what the pass reads: data, or for calibration tables in its place."""
-        if self.ctx.calibration_data is not None or not needs_data(module_pass):
-            return True
-        return isinstance(module_pass, CalibratePass) and bool(self.request.calibration.tables)
+        """Without data and without tables of ranges in its place, passes that read it are left out.
+
+        With a table, one that is asked for and needs more than ranges says so itself.
+        """
+        has_source = self.ctx.calibration_data is not None or self.request.calibration.tables
+        return bool(has_source) or not needs_data(module_pass)
 
     def remaining(self) -> dict[str, str]:
         """Canonical pipelines of the stages still to come, with the options asked for: what the
