@@ -46,6 +46,8 @@ PASSES: dict[str, tuple[str, str]] = {
     # quantize
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
+    "quantize-dynamic": ("passes.quantize.quantize_dynamic", "QuantizeDynamicPass"),
+    "quantize-weights": ("passes.quantize.quantize_weights", "QuantizeWeightsPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),

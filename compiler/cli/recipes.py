@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    from compiler.recipes.flags import RULE_OPTIONS
+    from compiler.recipes.flags import PRODUCTS, RULE_OPTIONS
 
     group = parser.add_argument_group(
         "placement",
@@ -23,7 +23,8 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     for option in RULE_OPTIONS:
         group.add_argument(
             option.flag,
-            metavar="A,B" if option.listed else "SELECTOR" if option.precision else "SELECTOR=P",
+            metavar=option.metavar,
+            **({"nargs": "?", "const": PRODUCTS} if option.format == "dynamic" else {}),
             action="append",
             default=None,
             help=option.help + "; may be given several times",
