@@ -55,6 +55,7 @@ class LinearOp(NnOp):
             )
 
 
+@irdl_op_definition
 class ConvOp(LinearOp):
     """Convolution of `x` [N, C, (H,) W] with `weight` [O, C / groups, (KH,) KW].
 

@@ -1,0 +1,363 @@
+"""Generated code that multiplies with, or unpacks, weights in blocks of few bits.
+
+    part[m, n]  = sum over k of a block of  a[m, k] * (q[k, n] - middle)
+    total[m, n] += (part[m, n] - z[n] * sum of the block's a[m, k]) * scale[n]
+
+`WeightTile` computes a few rows times a panel of columns: the weights are read once, as few bytes
+as they are, and become floats in registers; a block's scale is applied to its sum, not to each
+weight. With more rows it is cheaper to write a panel's floats once (`Unpack`) and to multiply with
+the float32 tiles (`tile`).
+
+A panel is NR registers of L lanes, one column a lane. Its blocks follow one another:
+
+    scales [NR][L] f32 | zero points - middle [NR][L] i8, if there are any | weights
+    weights of 8 bits   [k][NR][L] i8           q - 128
+    weights of 4 bits   [k / 8][NR][L] i32      q - 8 in two's complement, k's in ascending nibbles
+
+With AVX-512 a nibble becomes a float by one look-up (vpermps reads the lower four bits of a lane);
+elsewhere it is shifted to the top of its lane and back, which extends its sign, and converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import Any
+
+from runtime.kernels.abi import Kernel
+from runtime.kernels.epilogue import EpilogueCode, VectorEpilogue
+from runtime.kernels.isa import Isa
+from runtime.kernels.tile import Argument, PanelWord
+from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, GeneratedFunction, Vector
+
+NIBBLES = 8
+"""Weights of 4 bits in a lane."""
+_UNROLL = 4
+
+
+class BlockArgument(IntEnum):
+    """The words of a call's row behind those of `tile.Argument`."""
+
+    BLOCK = 15  # weights along K that share a scale
+    BLOCKS = 16
+    UNPACK = 17  # address of the function that unpacks a panel
+    SCRATCH = 18  # memory for one panel of floats per thread
+    SCRATCH_BYTES = 19  # of one thread
+    SLOTS = 20  # how many threads have some
+
+
+@dataclass(frozen=True)
+class BlockFormat:
+    """How the blocks of a panel are stored."""
+
+    isa: Isa
+    bits: int
+    zero_points: bool
+    vectors: int
+
+    def __str__(self) -> str:
+        zeros = "-zeros" if self.zero_points else ""
+        return f"{self.isa}-{self.bits}-bits{zeros}-{self.vectors}"
+
+    @property
+    def lanes(self) -> int:
+        return self.isa.vector_bytes // 4
+
+    @property
+    def columns(self) -> int:
+        """Columns of a panel."""
+        return self.vectors * self.lanes
+
+    @property
+    def head_bytes(self) -> int:
+        """Scales and zero points of a block."""
+        return self.columns * (5 if self.zero_points else 4)
+
+    @property
+    def step(self) -> int:
+        """Weights of a column that are read together."""
+        return 1 if self.bits == 8 else NIBBLES
+
+    @property
+    def register_bytes(self) -> int:
+        """What one register of a step takes."""
+        return self.lanes if self.bits == 8 else 4 * self.lanes
+
+    def block_bytes(self, size: int) -> int:
+        """Bytes of a block of `size` weights a column."""
+        return self.head_bytes + -(-size // self.step) * self.vectors * self.register_bytes
+
+    # --- code -------------------------------------------------------------------------------
+
+    def scales(self, e: Emitter, block: Any) -> list[Any]:
+        return [
+            e.load(e.offset(block, 4 * self.lanes * v), Vector(F32, self.lanes))
+            for v in range(self.vectors)
+        ]
+
+    def zeros(self, e: Emitter, block: Any) -> list[Any]:
+        """The zero points as floats, less the middle."""
+        start = e.offset(block, 4 * self.columns)
+        return [self._floats(e, e.offset(start, self.lanes * v)) for v in range(self.vectors)]
+
+    def _floats(self, e: Emitter, address: Any) -> Any:
+        octets = e.load(address, Vector(I8, self.lanes))
+        words = e.builder.sext(octets, Vector(I32, self.lanes))
+        return e.builder.sitofp(words, Vector(F32, self.lanes))
+
+    def step_loader(self, e: Emitter, address: Any) -> Callable[[int, Any], Any]:
+        """(register, index within the step) -> one weight of each of its columns, as floats.
+
+        The index is a number, or an int64 value.
+        """
+        if self.bits == 8:
+            return lambda v, _: self._floats(e, e.offset(address, self.lanes * v))
+        words = [
+            e.load(e.offset(address, 4 * self.lanes * v), Vector(I32, self.lanes))
+            for v in range(self.vectors)
+        ]
+        return lambda v, t: self._nibble(e, words[v], t)
+
+    def _nibble(self, e: Emitter, words: Any, t: Any) -> Any:
+        builder, floats = e.builder, Vector(F32, self.lanes)
+        bits = I32(4 * t) if isinstance(t, int) else builder.trunc(builder.mul(t, I64(4)), I32)
+        if self.lanes == 16:
+            index = builder.lshr(words, e.splat(bits, self.lanes))
+            table = floats([float(i if i < 8 else i - 16) for i in range(16)])
+            return e.call("llvm.x86.avx512.permvar.sf.512", floats, table, index)
+        top = e.splat(builder.sub(I32(28), bits), self.lanes)
+        signed = builder.ashr(builder.shl(words, top), e.splat(I32(28), self.lanes))
+        return builder.sitofp(signed, floats)
+
+    def for_each_weight(
+        self,
+        e: Emitter,
+        data: Any,
+        count: Any,
+        state: Sequence[Any],
+        body: Callable[[Callable[[int], Any], list[Any]], list[Any]],
+    ) -> list[Any]:
+        """`state = body(weights, state)` for each of `count` k's of a block whose weights lie at
+        `data`; `weights(v)` are the floats of register v."""
+        builder = e.builder
+        unroll = _UNROLL if self.bits == 8 else 1
+        size = self.vectors * self.register_bytes
+        together = self.step * unroll
+
+        def steps(_: Any, carried: list[Any]) -> list[Any]:
+            place, *now = carried
+            for part in range(unroll):
+                load = self.step_loader(e, e.offset(place, part * size))
+                for t in range(self.step):
+                    now = body(lambda v, load=load, t=t: load(v, t), now)
+            return [e.offset(place, unroll * size), *now]
+
+        whole = builder.sdiv(count, I64(together))
+        rest = builder.srem(count, I64(together))
+        place, *now = e.loop(whole, [data, *state], steps)
+
+        def single(index: Any, carried: list[Any]) -> list[Any]:
+            if self.bits == 8:
+                load = self.step_loader(e, builder.add(place, builder.mul(index, I64(size))))
+            else:
+                load = self.step_loader(e, place)
+            return body(lambda v: load(v, index), carried)
+
+        return e.loop(rest, now, single)
+
+
+def _word(e: Emitter, row: Any, word: IntEnum) -> Any:
+    return e.load(e.offset(row, 8 * word), I64)
+
+
+def _least(e: Emitter, a: Any, b: Any) -> Any:
+    return e.builder.select(e.builder.icmp_signed("<", a, b), a, b)
+
+
+@dataclass(frozen=True)
+class WeightTile:
+    """`rows` rows times one panel; masked: store some columns only.
+
+    A generated function `tile(row, panel, first, count)` as in `tile`, of which `first` and `count`
+    are 0 and 1: all rows are in one tile.
+    """
+
+    format: BlockFormat
+    rows: int
+    masked: bool
+    epilogue: EpilogueCode
+
+    def __str__(self) -> str:
+        masked = "-masked" if self.masked else ""
+        return f"{self.format}-{self.rows}{masked}-{self.epilogue}"
+
+    @property
+    def function(self) -> Kernel:
+        return _tile_function(self)
+
+    def emit(self, e: Emitter, arguments: list[Any]) -> None:
+        row, panel, _, _ = arguments
+        form, lanes = self.format, self.format.lanes
+        a = _word(e, row, Argument.A)
+        output = _word(e, panel, PanelWord.OUTPUT)
+        c = e.builder.add(_word(e, row, Argument.C), output)
+        r = e.builder.add(_word(e, row, Argument.R), output)
+        epilogue = VectorEpilogue(
+            e, self.epilogue, _word(e, panel, PanelWord.BLOCK), form.columns, lanes
+        )
+        table = _word(e, row, Argument.ROWS)
+        starts = [
+            e.builder.add(a, e.load(e.offset(table, 8 * m), I64)) for m in range(self.rows)
+        ]
+        bias = [epilogue.bias(v) for v in range(form.vectors)]
+        size = _word(e, row, BlockArgument.BLOCK)
+        bytes_of_block = self._block_bytes(e, size)
+        state = [
+            _word(e, panel, PanelWord.WEIGHTS), I64(0), _word(e, row, Argument.K),
+            *(bias * self.rows),
+        ]  # fmt: skip
+
+        def block(_: Any, carried: list[Any]) -> list[Any]:
+            place, position, left, *totals = carried
+            count = _least(e, size, left)
+            totals = self._block(e, place, starts, position, count, totals)
+            return [
+                e.builder.add(place, bytes_of_block),
+                e.builder.add(position, e.builder.mul(count, I64(4))),
+                e.builder.sub(left, count),
+                *totals,
+            ]
+
+        _, _, _, *totals = e.loop(_word(e, row, BlockArgument.BLOCKS), state, block)
+        self._finish(e, epilogue, row, panel, c, r, totals)
+
+    def _block_bytes(self, e: Emitter, size: Any) -> Any:
+        form, builder = self.format, e.builder
+        steps = builder.sdiv(e.offset(size, form.step - 1), I64(form.step))
+        return e.offset(
+            builder.mul(steps, I64(form.vectors * form.register_bytes)), form.head_bytes
+        )
+
+    def _block(
+        self, e: Emitter, place: Any, starts: list[Any], position: Any, count: Any, totals: list[Any]
+    ) -> list[Any]:
+        """The totals of all rows and registers, with those of one block."""
+        form, lanes, rows = self.format, self.format.lanes, self.rows
+        floats = Vector(F32, lanes)
+        zero = floats([0.0] * lanes)
+        fma = f"llvm.fma.v{lanes}f32"
+        sums = rows if form.zero_points else 0
+
+        def weight(weights: Callable[[int], Any], state: list[Any]) -> list[Any]:
+            offset, *now = state
+            parts, activations = now[: rows * form.vectors], now[rows * form.vectors :]
+            loaded = [weights(v) for v in range(form.vectors)]
+            for m, start in enumerate(starts):
+                x = e.splat(e.load(e.builder.add(start, offset), F32), lanes)
+                for v in range(form.vectors):
+                    index = m * form.vectors + v
+                    parts[index] = e.call(fma, floats, x, loaded[v], parts[index])
+                if sums:
+                    activations[m] = e.builder.fadd(activations[m], x)
+            return [e.offset(offset, 4), *parts, *activations]
+
+        state = [position, *([zero] * (rows * form.vectors + sums))]
+        data = e.offset(place, form.head_bytes)
+        _, *state = form.for_each_weight(e, data, count, state, weight)
+        scales = form.scales(e, place)
+        zeros = form.zeros(e, place) if sums else []
+        for m in range(rows):
+            for v in range(form.vectors):
+                index = m * form.vectors + v
+                part = state[index]
+                if sums:
+                    less = e.builder.fmul(zeros[v], state[rows * form.vectors + m])
+                    part = e.builder.fsub(part, less)
+                totals[index] = e.call(fma, floats, part, scales[v], totals[index])
+        return totals
+
+    def _finish(
+        self,
+        e: Emitter,
+        epilogue: VectorEpilogue,
+        row: Any,
+        panel: Any,
+        c: Any,
+        r: Any,
+        totals: list[Any],
+    ) -> None:
+        lanes = self.format.lanes
+        outputs = _word(e, row, Argument.OUTPUTS)
+        residuals = _word(e, row, Argument.RESIDUALS)
+        valid = _word(e, panel, PanelWord.VALID)
+        for v in range(self.format.vectors):
+            mask = e.first_lanes(e.offset(valid, -lanes * v), lanes) if self.masked else None
+            for m in range(self.rows):
+                place = e.builder.add(c, e.load(e.offset(outputs, 8 * m), I64))
+                added = r
+                if self.epilogue.residual:
+                    added = e.builder.add(r, e.load(e.offset(residuals, 8 * m), I64))
+                skip = 4 * lanes * v
+                total = totals[m * self.format.vectors + v]
+                epilogue.finish(total, v, e.offset(place, skip), e.offset(added, skip), mask)
+
+
+@dataclass(frozen=True)
+class Unpack:
+    """A panel's weights as float32 [k][NR][L]: (q - zero point) * scale, as the reference rounds.
+
+    A generated function `unpack(row, panel's weights, floats, 0)`.
+    """
+
+    format: BlockFormat
+
+    @property
+    def function(self) -> Kernel:
+        return _unpack_function(self)
+
+    def emit(self, e: Emitter, arguments: list[Any]) -> None:
+        row, packed, floats, _ = arguments
+        form = self.format
+        size = _word(e, row, BlockArgument.BLOCK)
+        steps = e.builder.sdiv(e.offset(size, form.step - 1), I64(form.step))
+        bytes_of_block = e.offset(
+            e.builder.mul(steps, I64(form.vectors * form.register_bytes)), form.head_bytes
+        )
+
+        def block(_: Any, carried: list[Any]) -> list[Any]:
+            place, left, target = carried
+            count = _least(e, size, left)
+            scales = form.scales(e, place)
+            zeros = form.zeros(e, place) if form.zero_points else []
+
+            def weight(weights: Callable[[int], Any], state: list[Any]) -> list[Any]:
+                (at,) = state
+                for v in range(form.vectors):
+                    value = weights(v)
+                    if form.zero_points:
+                        value = e.builder.fsub(value, zeros[v])
+                    value = e.builder.fmul(value, scales[v])
+                    e.store(value, e.offset(at, 4 * form.lanes * v))
+                return [e.offset(at, 4 * form.columns)]
+
+            data = e.offset(place, form.head_bytes)
+            (target,) = form.for_each_weight(e, data, count, [target], weight)
+            return [e.builder.add(place, bytes_of_block), e.builder.sub(left, count), target]
+
+        e.loop(
+            _word(e, row, BlockArgument.BLOCKS),
+            [packed, _word(e, row, Argument.K), floats],
+            block,
+        )
+
+
+@cache
+def _tile_function(tile: WeightTile) -> Kernel:
+    return Kernel.of(GeneratedFunction(__name__, f"tile({tile})", 4, tile.emit))
+
+
+@cache
+def _unpack_function(unpack: Unpack) -> Kernel:
+    return Kernel.of(GeneratedFunction(__name__, f"unpack({unpack.format})", 4, unpack.emit))
