@@ -150,9 +150,7 @@ class MatmulOp(LinearOp):
 
     def verify_(self) -> None:
         super().verify_()
-        verify_bias_and_residual(
-            self, self.bias, self.residual, (shape_of(self.b) or (1,))[-1]
-        )
+        verify_bias_and_residual(self, self.bias, self.residual, (shape_of(self.b) or (1,))[-1])
 
 
 def verify_bias_and_residual(

@@ -63,9 +63,7 @@ class QuantizeWhenItRuns(RewritePattern):
             return
         weight = constant.array(self.ctx.weights)
         element = weight_element(weight, 1, "s8")
-        quantized = ConstantOp.of(
-            quantize(weight, params_of(element)), self.ctx.weights, element
-        )
+        quantized = ConstantOp.of(quantize(weight, params_of(element)), self.ctx.weights, element)
         quantized.layer = constant.layer
         quantized.origin = WeightAttr(self.ctx.weights.add(weight))
         new = MatmulDynamicOp.make(

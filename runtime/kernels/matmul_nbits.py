@@ -94,9 +94,7 @@ def _by_panel(values: np.ndarray, form: BlockFormat, panels: int) -> np.ndarray:
     n, blocks = values.shape
     padded = np.zeros((panels * form.columns, blocks), values.dtype)
     padded[:n] = values
-    return np.ascontiguousarray(
-        padded.reshape(panels, form.columns, blocks).transpose(0, 2, 1)
-    )
+    return np.ascontiguousarray(padded.reshape(panels, form.columns, blocks).transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +310,9 @@ def _portable_call(problem: _Problem) -> Call:
     stored = aligned(weights.stored)
     scales = aligned(weights.scales)
     given = weights.zero_points
-    zeros = aligned(np.full(scales.shape, middle(weights.bits), np.uint8) if given is None else given)
+    zeros = aligned(
+        np.full(scales.shape, middle(weights.bits), np.uint8) if given is None else given
+    )
     bias = aligned(problem.bias.astype(np.float32))
     arguments = (
         problem.a.address, problem.k, problem.rows.ctypes.data, stored.ctypes.data, weights.size,

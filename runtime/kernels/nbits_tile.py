@@ -208,9 +208,7 @@ class WeightTile:
             e, self.epilogue, _word(e, panel, PanelWord.BLOCK), form.columns, lanes
         )
         table = _word(e, row, Argument.ROWS)
-        starts = [
-            e.builder.add(a, e.load(e.offset(table, 8 * m), I64)) for m in range(self.rows)
-        ]
+        starts = [e.builder.add(a, e.load(e.offset(table, 8 * m), I64)) for m in range(self.rows)]
         bias = [epilogue.bias(v) for v in range(form.vectors)]
         size = _word(e, row, BlockArgument.BLOCK)
         bytes_of_block = self._block_bytes(e, size)
@@ -241,7 +239,13 @@ class WeightTile:
         )
 
     def _block(
-        self, e: Emitter, place: Any, starts: list[Any], position: Any, count: Any, totals: list[Any]
+        self,
+        e: Emitter,
+        place: Any,
+        starts: list[Any],
+        position: Any,
+        count: Any,
+        totals: list[Any],
     ) -> list[Any]:
         """The totals of all rows and registers, with those of one block."""
         form, lanes, rows = self.format, self.format.lanes, self.rows

@@ -90,7 +90,9 @@ def test_programs_compute_what_the_reference_says(model: Path, options: dict[str
                 np.testing.assert_array_equal(actual, expected)
             else:
                 # A last bit may move an activation of a later dynamic product by one step.
-                np.testing.assert_allclose(actual, expected, atol=3e-2 if len(options) > 1 else 1e-4)
+                np.testing.assert_allclose(
+                    actual, expected, atol=3e-2 if len(options) > 1 else 1e-4
+                )
 
 
 @pytest.mark.parametrize(
@@ -125,9 +127,7 @@ def test_files_are_smaller(model: Path, tmp_path: Path) -> None:
         program.save(path)
         sizes[name] = path.stat().st_size
         feeds = {"x": rows(2)}
-        np.testing.assert_array_equal(
-            compiler.load(path).run(feeds)["y"], program.run(feeds)["y"]
-        )
+        np.testing.assert_array_equal(compiler.load(path).run(feeds)["y"], program.run(feeds)["y"])
     rest = sizes["f32"] - 4 * 102400
     assert sizes["int8"] < 102400 + rest + 10000
     assert sizes["int4"] < 102400 // 2 + 5 * 102400 // 32 + rest + 10000
@@ -157,7 +157,9 @@ def test_a_recipe_says_the_same_as_flags(model: Path, tmp_path: Path) -> None:
 
 def test_a_target_without_the_kernels_says_so(model: Path, tmp_path: Path) -> None:
     target = tmp_path / "mine.toml"
-    target.write_text('extends = "portable"\n[weight_only]\nmatmul = ["int8"]\n[dynamic]\noperators = []\n')
+    target.write_text(
+        'extends = "portable"\n[weight_only]\nmatmul = ["int8"]\n[dynamic]\noperators = []\n'
+    )
     for options, missing in ((FORMATS[0], "int4 weights alone"), (DYNAMIC, "dynamic quantization")):
         compilation = Compilation(CompileRequest(model, options=options, target=str(target)))
         compilation.run()

@@ -45,9 +45,7 @@ def matmul_dynamic(
     [.., K]; b: int8 [K, N] with one scale or one per column; every operation rounds once.
     """
     stored, scale, zero_point = quantize_rows(a)
-    total = matmul_accumulators(
-        stored, b, None, a_zero_point=zero_point[..., None], b_zero_point=0
-    )
+    total = matmul_accumulators(stored, b, None, a_zero_point=zero_point[..., None], b_zero_point=0)
     with np.errstate(all="ignore"):
         factor = scale[..., None] * b_params.broadcast(2)[0].reshape(-1)
         result = total.astype(_F32) * factor

@@ -81,10 +81,18 @@ def test_a_shortcut_places_and_is_named(name: str, placed: Any) -> None:
     ("arguments", "precision", "who"),
     [
         (["--dynamic-quantization"], "int8", "type:matmul=dynamic (--dynamic-quantization)"),
-        (["--dynamic-quantization=name:head"], "int8", "name:head=dynamic (--dynamic-quantization)"),
+        (
+            ["--dynamic-quantization=name:head"],
+            "int8",
+            "name:head=dynamic (--dynamic-quantization)",
+        ),
         (["--weight-only", "int4:64"], "f32", "type:matmul=int4:64 (--weight-only)"),
         (["--weight-only", "name:head=int8"], "f32", "name:head=int8 (--weight-only)"),
-        (["--weight-only", "int8", "--place", "name:head=bf16"], "bf16", "name:head=bf16 (--place)"),
+        (
+            ["--weight-only", "int8", "--place", "name:head=bf16"],
+            "bf16",
+            "name:head=bf16 (--place)",
+        ),
     ],
 )
 def test_formats_of_matrix_products(

@@ -43,9 +43,7 @@ def nbits(node: Any, build: Any) -> Any:
     ) -> onnx.ModelProto:
         names = ["x", "b", "s", "z" if "z" in arrays else ""]
         names += [name if name in arrays else "" for name in ("g", "bias")]
-        made = node(
-            "MatMulNBits", names, ["y"], domain="com.microsoft", K=k, N=n, **attributes
-        )
+        made = node("MatMulNBits", names, ["y"], domain="com.microsoft", K=k, N=n, **attributes)
         model = build([made], {"x": (x_type, ["N", k])}, ["y"], arrays)
         if not any(opset.domain == "com.microsoft" for opset in model.opset_import):
             model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
@@ -91,9 +89,7 @@ def test_a_bias(nbits: Any, compare: Any) -> None:
         ({"g": np.zeros(32, np.int32)}, "operand g_idx"),
     ],
 )
-def test_what_is_refused(
-    change: dict[str, Any], message: str, nbits: Any, context: Any
-) -> None:
+def test_what_is_refused(change: dict[str, Any], message: str, nbits: Any, context: Any) -> None:
     arrays = constants(32, 6, 4, 16, symmetric=True)
     arrays |= {name: value for name, value in change.items() if isinstance(value, np.ndarray)}
     others = {name: value for name, value in change.items() if not isinstance(value, np.ndarray)}
