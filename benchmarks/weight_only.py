@@ -136,13 +136,13 @@ def octet_run(model: Path, options: dict[str, Any]) -> tuple[Any, int]:
     def run(feeds: dict[str, np.ndarray]) -> np.ndarray:
         shape = feeds["input_ids"].shape
         if shape[1:] not in programs:
-            shapes = {name: (1, shape[1]) for name in feeds}
+            shapes = dict.fromkeys(feeds, (1, shape[1]))
             programs[shape[1:]] = compiler.compile(model, shapes=shapes, **options)
         (hidden,) = programs[shape[1:]].run(feeds).values()
         return hidden
 
     with tempfile.TemporaryDirectory() as folder:
-        shapes = {name: (1, 16) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        shapes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), (1, 16))
         path = Path(folder) / "m.octet"
         compiler.compile(model, shapes=shapes, **options).save(path)
         size = path.stat().st_size

@@ -228,7 +228,8 @@ def matmul_nbits(
         )
     if not a or len(b) != 3:
         raise OctetError(
-            f"matmul_nbits: expected a [.., K] and b [N, blocks, bytes], got {list(a)} and {list(b)}"
+            f"matmul_nbits: expected a [.., K] and b [N, blocks, bytes], got {list(a)} and "
+            f"{list(b)}"
         )
     blocks = -(-a[-1] // block_size)
     if b[1:] != (blocks, block_size * bits // 8):

@@ -18,11 +18,8 @@ from dialects.errors import OctetError
 BARE_VALUES = {
     "--verify-each": "structure",
     "--explain": "table",
-<<<<<<< HEAD
     "--dynamic-quantization": "type:matmul",
-=======
     "--bisect-accuracy": "table",
->>>>>>> main
 }
 """What a flag with an optional value means without one."""
 

@@ -70,8 +70,8 @@ class LinearFormat:
             raise OctetError("'group_size' needs 'weights' beside it: \"int8\" or \"int4\"")
         if activations == DYNAMIC and (weights == "int4" or size is not None):
             raise OctetError(
-                "'activations' = \"dynamic\" multiplies int8 weights with a scale per column: leave "
-                "out 'group_size', and 'weights' unless it is \"int8\""
+                "'activations' = \"dynamic\" multiplies int8 weights with a scale per column: "
+                "leave out 'group_size', and 'weights' unless it is \"int8\""
             )
         return cls(cast(Weights | None, weights), size, activations)
 

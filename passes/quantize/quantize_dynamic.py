@@ -35,8 +35,8 @@ class QuantizeDynamicPass(OctetPass):
         %q = nn.constant <..> : tensor<384x1536x!quant.uniform<i8<-127:127>:f32:1, {..}>>
         %1 = nn.matmul_dynamic %0, %q {precision = #nn<precision int8>, ..} : ..
 
-    Dynamic quantization: the range of an activation is that of the row at hand, so nothing has to be
-    calibrated, and each row, a token in a transformer, has a scale of its own. Weights are
+    Dynamic quantization: the range of an activation is that of the row at hand, so nothing has to
+    be calibrated, and each row, a token in a transformer, has a scale of its own. Weights are
     symmetric with a scale per column. Results are float32.
 
     Does not fire on products with another `linear_format`, or none.

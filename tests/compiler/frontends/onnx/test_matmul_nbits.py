@@ -18,7 +18,7 @@ FLOAT = np.float32
 
 
 def packed_zeros(zeros: np.ndarray, bits: int) -> np.ndarray:
-    """As ONNX Runtime has them: each row's nibbles in whole bytes, the earlier in the lower bits."""
+    """As ONNX Runtime has them: a row in whole bytes, the earlier nibble in the lower bits."""
     if bits == 8:
         return zeros
     even = np.pad(zeros, ((0, 0), (0, zeros.shape[1] % 2)))
