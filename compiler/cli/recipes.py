@@ -21,10 +21,13 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         group.add_argument(flag, metavar=metavar, default=None, help=text)
     for option in RULE_OPTIONS:
+        bare: dict[str, Any] = (
+            {"nargs": "?", "const": PRODUCTS} if option.format == "dynamic" else {}
+        )
         group.add_argument(
             option.flag,
             metavar=option.metavar,
-            **({"nargs": "?", "const": PRODUCTS} if option.format == "dynamic" else {}),
+            **bare,
             action="append",
             default=None,
             help=option.help + "; may be given several times",
