@@ -6,18 +6,19 @@
 The first table: microseconds of one product of M rows with K x N weights on one thread, the fastest
 of many calls; rounds alternate between the formats, so that a busy machine is busy for all.  GB/s
 is what a product with one row reads of its weights.  The second: SQNR of normalised sentence
-embeddings against float onnxruntime, Spearman correlation of cosines with the scores, beside
-onnxruntime's own dynamic quantization; and the size of the weights' file.
+embeddings against float onnxruntime, Spearman correlation of cosines with the scores, the size of
+the file, and the fastest run of one sentence on one thread; beside what onnxruntime's own tools
+make of the model.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import logging
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ LENGTHS = 16
 """Sentences are padded to multiples of it: few shapes to plan for."""
 BATCH = 32
 
+Run = Callable[[dict[str, np.ndarray]], Any]
+"""Inputs to outputs: of an encoder the hidden state of the tokens."""
+
 
 def product_model(k: int, n: int, folder: Path) -> Path:
     """One matrix product, `y = x @ w`."""
@@ -63,14 +67,14 @@ def product_model(k: int, n: int, folder: Path) -> Path:
     return path
 
 
-def fastest(programs: dict[str, Program], feed: dict[str, np.ndarray], rounds: int) -> list[float]:
-    """Seconds of the fastest call of each program, in rounds that alternate between them."""
-    best = dict.fromkeys(programs, float("inf"))
+def fastest(runs: dict[str, Run], feed: dict[str, np.ndarray], rounds: int) -> list[float]:
+    """Seconds of the fastest call of each, in rounds that alternate between them."""
+    best = dict.fromkeys(runs, float("inf"))
     for _ in range(rounds):
-        for name, program in programs.items():
+        for name, run in runs.items():
             for _ in range(3):
                 start = time.perf_counter()
-                program.run(feed)
+                run(feed)
                 best[name] = min(best[name], time.perf_counter() - start)
     return list(best.values())
 
@@ -86,7 +90,7 @@ def products(rounds: int) -> Table:
             }
             for m in (1, 4, 16, 128):
                 feed = {"x": np.random.default_rng(m).standard_normal((m, k)).astype(np.float32)}
-                times = fastest(programs, feed, rounds)
+                times = fastest({name: of.run for name, of in programs.items()}, feed, rounds)
                 cells = [f"{1e6 * one:.0f} ({times[0] / one:.2f}x)" for one in times]
                 table.add_row(f"{k} x {n}", str(m), *cells)
     return table
@@ -99,9 +103,7 @@ def sentence_pairs(folder: Path, count: int) -> tuple[list[str], list[str], list
     return [row[0] for row in rows], [row[1] for row in rows], [float(row[2]) for row in rows]
 
 
-def embeddings(
-    run: Callable[[dict[str, np.ndarray]], np.ndarray], tokenizer: Tokenizer, texts: list[str]
-) -> np.ndarray:
+def embeddings(run: Run, tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     """Mean over the tokens of each sentence, normalised."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     result: dict[int, np.ndarray] = {}
@@ -121,14 +123,15 @@ def embeddings(
     return np.stack([result[i] for i in range(len(texts))])
 
 
-def onnxruntime_run(model: Path) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+def onnxruntime_run(model: Path) -> Run:
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
     return lambda feeds: session.run(None, feeds)[0]
 
 
-def octet_run(model: Path, options: dict[str, Any]) -> tuple[Any, int]:
+def octet_run(model: Path, options: dict[str, Any]) -> tuple[Run, int]:
     """A function that runs sentences of any length, and bytes of the weights."""
     programs: dict[tuple[int, ...], Program] = {}
     size = 0
@@ -149,41 +152,65 @@ def octet_run(model: Path, options: dict[str, Any]) -> tuple[Any, int]:
     return run, size
 
 
-def encoder(models: Path, count: int) -> Table:
+TOKENS = (16, 128)
+"""Lengths of the one sentence that is timed."""
+
+
+def feeds_of(length: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    ids = random.integers(1000, 30000, (1, length))
+    ones = np.ones_like(ids)
+    return {"input_ids": ids, "attention_mask": ones, "token_type_ids": 0 * ones}
+
+
+def quantized_by_onnxruntime(model: Path, folder: Path) -> dict[str, Path]:
+    """The model with dynamic quantization, as onnxruntime's own tool makes it."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    made = {
+        "onnxruntime dynamic": folder / "dynamic.onnx",
+        "onnxruntime dynamic, per channel": folder / "channels.onnx",
+    }
+    logging.disable(logging.WARNING)
+    dynamic, channels = made.values()
+    quantize_dynamic(model, dynamic)
+    quantize_dynamic(model, channels, per_channel=True, op_types_to_quantize=["MatMul"])
+    return made
+
+
+def encoder(models: Path, count: int, rounds: int) -> Table:
     model = models / "minilm/all_minilm_l6_v2_fp32.onnx"
     tokenizer = Tokenizer.from_file(str(models / "minilm/tokenizer.json"))
     tokenizer.no_padding()
     first, second, scores = sentence_pairs(models, count)
 
-    def evaluated(run: Callable[[dict[str, np.ndarray]], np.ndarray]) -> np.ndarray:
+    def evaluated(run: Run) -> np.ndarray:
         return np.stack([embeddings(run, tokenizer, texts) for texts in (first, second)])
 
     def spearman(vectors: np.ndarray) -> str:
         cosines = (vectors[0] * vectors[1]).sum(-1)
         return f"{spearmanr(cosines, scores).statistic:.4f}"
 
-    reference = evaluated(onnxruntime_run(model))
-    table = Table("MiniLM", "SQNR dB", "Spearman", "MB", title=f"{count} pairs of STS-B")
-    table.add_row("onnxruntime float", "", spearman(reference), f"{model.stat().st_size / 1e6:.1f}")
-    for name, options in FORMATS.items():
-        run, size = octet_run(model, options)
-        vectors = evaluated(run)
-        table.add_row(
-            name, f"{sqnr(reference, vectors):.1f}", spearman(vectors), f"{size / 1e6:.1f}"
-        )
     with tempfile.TemporaryDirectory() as folder:
-        from onnxruntime.quantization import quantize_dynamic
-
-        path = Path(folder) / "dynamic.onnx"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            quantize_dynamic(model, path)
-        vectors = evaluated(onnxruntime_run(path))
+        files = quantized_by_onnxruntime(model, Path(folder))
+        sizes = {"onnxruntime float": model.stat().st_size}
+        sizes |= {name: path.stat().st_size for name, path in files.items()}
+        runs = {"onnxruntime float": onnxruntime_run(model)}
+        runs |= {name: onnxruntime_run(path) for name, path in files.items()}
+        for name, options in FORMATS.items():
+            runs[name], sizes[name] = octet_run(model, options)
+    times = [fastest(runs, feeds_of(length), rounds) for length in TOKENS]
+    columns = [f"ms, {length} tokens" for length in TOKENS]
+    table = Table("MiniLM", "SQNR dB", "Spearman", "MB", *columns, title=f"{count} pairs of STS-B")
+    reference = evaluated(runs["onnxruntime float"])
+    for index, (name, run) in enumerate(runs.items()):
+        vectors = evaluated(run) if index else reference
         table.add_row(
-            "onnxruntime dynamic",
-            f"{sqnr(reference, vectors):.1f}",
+            name,
+            f"{sqnr(reference, vectors):.1f}" if index else "",
             spearman(vectors),
-            f"{path.stat().st_size / 1e6:.1f}",
+            f"{sizes[name] / 1e6:.1f}",
+            *(f"{1e3 * of_length[index]:.2f}" for of_length in times),
         )
     return table
 
@@ -197,7 +224,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30)
     args = parser.parse_args()
     Console().print(
-        products(args.rounds) if args.models is None else encoder(args.models, args.pairs)
+        products(args.rounds)
+        if args.models is None
+        else encoder(args.models, args.pairs, args.rounds)
     )
     return 0
 

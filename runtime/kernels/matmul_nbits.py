@@ -41,7 +41,7 @@ from runtime.workers import available_cores
 Memory = Callable[[int], int]
 """The address of so many bytes for the calls of one op."""
 
-DIRECT: dict[int, tuple[int, ...]] = {64: (4, 4, 2, 2), 32: (2, 2)}
+DIRECT: dict[int, tuple[int, ...]] = {64: (4, 4, 4, 4), 32: (2, 2)}
 """By bytes of a register: the registers of a panel for products of 1, 2, ... rows that are
 multiplied directly. Parts and totals of all rows must fit the registers."""
 

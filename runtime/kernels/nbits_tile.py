@@ -4,8 +4,8 @@
     total[m, n] += (part[m, n] - z[n] * sum of the block's a[m, k]) * scale[n]
 
 `WeightTile` computes a few rows times a panel of columns: the weights are read once, as few bytes
-as they are, and become floats in registers; a block's scale is applied to its sum, not to each
-weight. With more rows it is cheaper to write a panel's floats once (`Unpack`) and to multiply with
+as they are, and become floats in registers. For one or two rows a block's scale is applied to its
+sums; with three or four it is cheaper, also in registers, to scale each weight. With more rows it is cheaper to write a panel's floats once (`Unpack`) and to multiply with
 the float32 tiles (`tile`).
 
 A panel is NR registers of L lanes, one column a lane. Its blocks follow one another:
@@ -35,6 +35,8 @@ from runtime.kernels.vector_ir import F32, I8, I32, I64, Emitter, GeneratedFunct
 NIBBLES = 8
 """Weights of 4 bits in a lane."""
 _UNROLL = 4
+_FEW_ROWS = 2
+"""With more rows there are more sums to scale than weights."""
 
 
 class BlockArgument(IntEnum):
@@ -248,39 +250,85 @@ class WeightTile:
         totals: list[Any],
     ) -> list[Any]:
         """The totals of all rows and registers, with those of one block."""
-        form, lanes, rows = self.format, self.format.lanes, self.rows
-        floats = Vector(F32, lanes)
-        zero = floats([0.0] * lanes)
-        fma = f"llvm.fma.v{lanes}f32"
-        sums = rows if form.zero_points else 0
+        scales = self.format.scales(e, place)
+        zeros = self.format.zeros(e, place) if self.format.zero_points else []
+        data = e.offset(place, self.format.head_bytes)
+        if self.rows > _FEW_ROWS:
+            scaled = self._scaled(e, scales, zeros)
+            _, *totals = self._accumulate(e, data, starts, position, count, totals, scaled)
+            return totals
+        return self._scaled_sums(e, data, starts, position, count, totals, scales, zeros)
 
-        def weight(weights: Callable[[int], Any], state: list[Any]) -> list[Any]:
-            offset, *now = state
-            parts, activations = now[: rows * form.vectors], now[rows * form.vectors :]
-            loaded = [weights(v) for v in range(form.vectors)]
-            for m, start in enumerate(starts):
-                x = e.splat(e.load(e.builder.add(start, offset), F32), lanes)
-                for v in range(form.vectors):
-                    index = m * form.vectors + v
-                    parts[index] = e.call(fma, floats, x, loaded[v], parts[index])
-                if sums:
-                    activations[m] = e.builder.fadd(activations[m], x)
-            return [e.offset(offset, 4), *parts, *activations]
+    def _scaled(self, e: Emitter, scales: list[Any], zeros: list[Any]) -> Callable[[int, Any], Any]:
+        """(register, stored weights less the middle) -> the real ones."""
+        if not zeros:
+            return lambda v, value: e.builder.fmul(value, scales[v])
+        less = [
+            e.builder.fsub(self._zero(), e.builder.fmul(zero, scale))
+            for zero, scale in zip(zeros, scales, strict=True)
+        ]
+        return lambda v, value: self._fma(e, value, scales[v], less[v])
 
-        state = [position, *([zero] * (rows * form.vectors + sums))]
-        data = e.offset(place, form.head_bytes)
-        _, *state = form.for_each_weight(e, data, count, state, weight)
-        scales = form.scales(e, place)
-        zeros = form.zeros(e, place) if sums else []
-        for m in range(rows):
-            for v in range(form.vectors):
-                index = m * form.vectors + v
-                part = state[index]
-                if sums:
-                    less = e.builder.fmul(zeros[v], state[rows * form.vectors + m])
-                    part = e.builder.fsub(part, less)
-                totals[index] = e.call(fma, floats, part, scales[v], totals[index])
+    def _scaled_sums(
+        self,
+        e: Emitter,
+        data: Any,
+        starts: list[Any],
+        position: Any,
+        count: Any,
+        totals: list[Any],
+        scales: list[Any],
+        zeros: list[Any],
+    ) -> list[Any]:
+        """The totals with the sums of a block, which are scaled when they are complete."""
+        vectors = self.format.vectors
+        activations = [self._zero()] * (self.rows if zeros else 0)
+        state = [*([self._zero()] * len(totals)), *activations]
+        _, *state = self._accumulate(
+            e, data, starts, position, count, state, lambda _, value: value
+        )
+        for index, total in enumerate(totals):
+            m, v = divmod(index, vectors)
+            part = state[index]
+            if zeros:
+                less = e.builder.fmul(zeros[v], state[len(totals) + m])
+                part = e.builder.fsub(part, less)
+            totals[index] = self._fma(e, part, scales[v], total)
         return totals
+
+    def _accumulate(
+        self,
+        e: Emitter,
+        data: Any,
+        starts: list[Any],
+        position: Any,
+        count: Any,
+        state: list[Any],
+        real: Callable[[int, Any], Any],
+    ) -> list[Any]:
+        """(position, sums of rows and registers, then sums of activations if `state` has them)."""
+        vectors = self.format.vectors
+        products = self.rows * vectors
+
+        def weight(weights: Callable[[int], Any], carried: list[Any]) -> list[Any]:
+            offset, *sums = carried
+            loaded = [real(v, weights(v)) for v in range(vectors)]
+            for m, start in enumerate(starts):
+                x = e.splat(e.load(e.builder.add(start, offset), F32), self.format.lanes)
+                for v in range(vectors):
+                    index = m * vectors + v
+                    sums[index] = self._fma(e, x, loaded[v], sums[index])
+                if len(sums) > products:
+                    sums[products + m] = e.builder.fadd(sums[products + m], x)
+            return [e.offset(offset, 4), *sums]
+
+        return self.format.for_each_weight(e, data, count, [position, *state], weight)
+
+    def _zero(self) -> Any:
+        return Vector(F32, self.format.lanes)([0.0] * self.format.lanes)
+
+    def _fma(self, e: Emitter, a: Any, b: Any, c: Any) -> Any:
+        return e.call(f"llvm.fma.v{self.format.lanes}f32", c.type, a, b, c)
 
     def _finish(
         self,
