@@ -7,7 +7,8 @@ import numpy as np
 from runtime.emission.site import CallSite, emits
 from runtime.kernels.abi import Call
 from runtime.kernels.matmul_dynamic import matmul_dynamic_calls
-from runtime.kernels.matmul_nbits import Blocks, matmul_nbits_calls
+from runtime.kernels.matmul_nbits import matmul_nbits_calls
+from runtime.kernels.nbits_packing import Blocks
 
 
 @emits("matmul_dynamic")

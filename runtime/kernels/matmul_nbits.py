@@ -6,14 +6,13 @@
 Few rows are multiplied with weights that become floats in registers: such a product waits for
 memory, and reads an eighth or a quarter of it. For more rows each thread unpacks a panel of weights
 into memory of its own, which stays in its second-level cache, and multiplies all rows with it by
-the float32 tiles. `nbits_tile` draws how weights lie.
+the float32 tiles. `nbits_format` draws how weights lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -23,19 +22,18 @@ from runtime.kernels.gemm import walk_tiles
 from runtime.kernels.intrinsics import (
     argument,
     call_tile,
-    f32_argument,
-    f32_pointer,
     i64_pointer,
-    u8_pointer,
 )
 from runtime.kernels.isa import Isa
 from runtime.kernels.matmul import row_offsets
 from runtime.kernels.multiply import Multiply, multiply_for
-from runtime.kernels.nbits_tile import NIBBLES, BlockArgument, BlockFormat, Unpack, WeightTile
-from runtime.kernels.quantized_elementwise import clamp
+from runtime.kernels.nbits_format import BlockFormat
+from runtime.kernels.nbits_packing import Blocks
+from runtime.kernels.nbits_portable import portable_kernel
+from runtime.kernels.nbits_tile import BlockArgument, Unpack, WeightTile
 from runtime.kernels.tile import Argument, PanelWord, Tile
 from runtime.kernels.tiling import HEIGHTS
-from runtime.reference.blocks import middle, unpack_blocks
+from runtime.reference.blocks import middle
 from runtime.workers import available_cores
 
 Memory = Callable[[int], int]
@@ -47,53 +45,6 @@ multiplied directly. Parts and totals of all rows must fit the registers."""
 
 _BYTES_PER_NS = 20.0
 _LINE = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Blocks:
-    """Weights as `nn.matmul_nbits` has them.
-
-    stored: uint8 [N, blocks, size * bits / 8]; scales: float32 [N, blocks]; zero_points: uint8 [N,
-    blocks], or None for the middle; size: weights of a block.
-    """
-
-    stored: np.ndarray
-    scales: np.ndarray
-    zero_points: np.ndarray | None
-    bits: int
-    size: int
-
-    def packed(self, form: BlockFormat) -> np.ndarray:
-        """The panels: uint8 [panels, bytes], padded with columns of zeros."""
-        n, blocks = self.scales.shape
-        panels = -(-n // form.columns)
-        values = unpack_blocks(self.stored, self.bits).astype(np.int16) - middle(self.bits)
-        depth = -(-self.size // form.step) * form.step
-        padded = np.zeros((panels * form.columns, blocks, depth), np.int8)
-        padded[:n, :, : self.size] = values
-        lanes = (panels, form.vectors, form.lanes)
-        parts = [_by_panel(self.scales, form, panels).view(np.uint8)]
-        if self.zero_points is not None:
-            zeros = (self.zero_points.astype(np.int16) - middle(self.bits)).astype(np.int8)
-            parts.append(_by_panel(zeros, form, panels).view(np.uint8))
-        # [panel][block][step][NR][L], of nibbles one word for a step.
-        steps = padded.reshape(*lanes, blocks, -1, form.step).transpose(0, 3, 4, 1, 2, 5)
-        if self.bits == 8:
-            data = np.ascontiguousarray(steps[..., 0])
-        else:
-            data = np.zeros(steps.shape[:-1], np.uint32)
-            for t in range(NIBBLES):
-                data |= (steps[..., t].astype(np.uint32) & 15) << np.uint32(4 * t)
-        parts.append(data.view(np.uint8).reshape(panels, blocks, -1))
-        return aligned(np.concatenate(parts, axis=2).reshape(panels, -1))
-
-
-def _by_panel(values: np.ndarray, form: BlockFormat, panels: int) -> np.ndarray:
-    """[N, blocks] as [panels, blocks, columns]."""
-    n, blocks = values.shape
-    padded = np.zeros((panels * form.columns, blocks), values.dtype)
-    padded[:n] = values
-    return np.ascontiguousarray(padded.reshape(panels, form.columns, blocks).transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,46 +274,6 @@ def _portable_call(problem: _Problem) -> Call:
     )  # fmt: skip
     kept = (stored, scales, zeros, bias, *problem.arrays)
     return Call(portable_kernel(weights.bits, problem.residual is not None), arguments, kept)
-
-
-@cache
-def portable_kernel(bits: int, residual: bool) -> Kernel:
-    """The product as plain loops over [N][block][K], as the weights are stored."""
-
-    def product(row: int, thread: int, threads: int) -> None:
-        a, k = argument(row, 1), argument(row, 2)
-        rows = i64_pointer(argument(row, 3))
-        stored = argument(row, 4)
-        size, blocks = argument(row, 5), argument(row, 6)
-        scales = f32_pointer(argument(row, 7))
-        zeros = u8_pointer(argument(row, 8))
-        bias = f32_pointer(argument(row, 9))
-        c, outputs = argument(row, 10), i64_pointer(argument(row, 11))
-        r, residuals = argument(row, 12), i64_pointer(argument(row, 13))
-        m, n = argument(row, 14), argument(row, 15)
-        lo, hi = f32_argument(row, 16), f32_argument(row, 17)
-        width = size * bits // 8
-        for j in range(n * thread // threads, n * (thread + 1) // threads):
-            for i in range(m):
-                x = f32_pointer(a + rows[i])
-                total = bias[j]
-                for block in range(blocks):
-                    at = j * blocks + block
-                    q = u8_pointer(stored + at * width)
-                    zero = np.int32(zeros[at])
-                    first = block * size
-                    part = np.float32(0)
-                    for t in range(min(size, k - first)):
-                        value = np.int32(q[t]) if bits == 8 else np.int32(q[t >> 1])
-                        if bits == 4:
-                            value = np.int32((value >> np.int32(4 * (t & 1))) & np.int32(15))
-                        part = part + x[first + t] * np.float32(np.int32(value - zero))
-                    total = total + part * scales[at]
-                if residual:
-                    total = total + f32_pointer(r + residuals[i])[j]
-                f32_pointer(c + outputs[i])[j] = clamp(total, lo, hi)
-
-    return Kernel.of(product, bits, residual)
 
 
 def every_kernel(isa: Isa) -> list[Kernel]:

@@ -13,8 +13,9 @@ from runtime.executor import run_calls
 from runtime.kernels.abi import View
 from runtime.kernels.isa import Isa
 from runtime.kernels.matmul_dynamic import matmul_dynamic_calls
-from runtime.kernels.matmul_nbits import Blocks, matmul_nbits_calls
-from runtime.kernels.nbits_tile import BlockFormat
+from runtime.kernels.matmul_nbits import matmul_nbits_calls
+from runtime.kernels.nbits_format import BlockFormat
+from runtime.kernels.nbits_packing import Blocks
 from runtime.reference.blocks import dequantize_blocks, matmul_nbits
 from runtime.reference.integer.dynamic import matmul_dynamic, quantize_rows
 from runtime.reference.quantization import QuantParams
