@@ -26,6 +26,7 @@ SHRUNK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 steps. The best has the least squared error."""
 
 _LEAST = np.float32(2.0**-100)
+"""Weights whose scale would be less are zero."""
 _COLUMNS = 1 << 10
 
 
@@ -137,12 +138,16 @@ def _scales(groups: np.ndarray, bits: int, symmetric: bool) -> tuple[np.ndarray,
     low = groups.min(axis=-1, initial=0.0)
     high = groups.max(axis=-1, initial=0.0)
     chosen: tuple[np.ndarray, np.ndarray] | None = None
-    least = np.zeros(low.shape, np.float32)
+    least = steps = np.zeros(low.shape, np.float32)
     for share in SHRUNK if bits < 8 else SHRUNK[:1]:
         scale, zero = _of_range(low * np.float32(share), high * np.float32(share), bits, symmetric)
         stored = _rounded(groups, scale, zero, bits)
         real = (stored.astype(np.float32) - zero[..., None]) * scale[..., None]
-        error = np.square(real - groups, out=real).sum(axis=-1)
+        # In steps of the whole range: squares of great or little weights leave float32.
+        steps = scale if chosen is None else steps
+        real -= groups
+        real /= steps[..., None]
+        error = np.square(real, out=real).sum(axis=-1)
         if chosen is None:
             chosen, least = (scale, zero), error
             continue

@@ -186,3 +186,42 @@ def test_a_row_is_quantized_as_onnx_says() -> None:
         q, scale, zero = session.run(None, {"x": x[row]})
         np.testing.assert_array_equal(stored[row], q)
         assert (scales[row], zeros[row]) == (scale, zero)
+
+
+def test_a_row_times_a_matrix_is_what_onnxruntime_makes_of_it(isa: Isa) -> None:
+    """DynamicQuantizeLinear, MatMulInteger, and the scales: one row is one tensor."""
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    rng = np.random.default_rng(3)
+    b = rng.integers(-127, 128, (40, 24)).astype(np.int8)
+    steps = rng.uniform(1e-3, 1e-2, 24).astype(F32)
+    node, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [
+            node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+            node("MatMulInteger", ["q", "b", "zero"], ["acc"]),
+            node("Cast", ["acc"], ["real"], to=onnx.TensorProto.FLOAT),
+            node("Mul", ["scale", "steps"], ["factor"]),
+            node("Mul", ["real", "factor"], ["y"]),
+        ],
+        "row",
+        [value("x", onnx.TensorProto.FLOAT, [1, 40])],
+        [value("y", onnx.TensorProto.FLOAT, [1, 24])],
+        [onnx.numpy_helper.from_array(b, "b"), onnx.numpy_helper.from_array(steps, "steps")],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    # Fused, it may multiply in another order.
+    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = level
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    a = floats(rng, 1, 40)
+    y, scratch = np.zeros((1, 24), F32), Scratch()
+    run_calls(
+        matmul_dynamic_calls(
+            View.of(a), b, steps, None, View.of(y),
+            bounds=UNBOUNDED, isa=isa, memory=scratch.take,
+        )
+    )  # fmt: skip
+    np.testing.assert_array_equal(y, session.run(None, {"x": a})[0])
