@@ -1,14 +1,13 @@
 """Matrix products with weights of few bits beside float32 ones: time, and accuracy of an encoder.
 
-    python benchmarks/weight_only.py                        one product, rows by rows
-    python benchmarks/weight_only.py --models M [--pairs N] MiniLM on the pairs of STS-B
+    python benchmarks/weight_only.py                      one product
+    python benchmarks/weight_only.py --models MODELS      MiniLM on pairs of sentences of STS-B
 
-The first table: microseconds of one product of M rows with K x N weights on one thread, the fastest
-of many calls; rounds alternate between the formats, so that a busy machine is busy for all.  GB/s
-is what a product with one row reads of its weights.  The second: SQNR of normalised sentence
-embeddings against float onnxruntime, Spearman correlation of cosines with the scores, the size of
-the file, and the fastest run of one sentence on one thread; beside what onnxruntime's own tools
-make of the model.
+The first table: a product of M rows with K x N weights on one thread, the fastest of many calls;
+rounds alternate between the formats, so that a busy machine is busy for all.  The second: SQNR of
+normalised sentence embeddings against float onnxruntime, Spearman correlation of cosines with the
+scores, the size of the file, and the fastest run of one sentence on one thread; beside what
+onnxruntime's own tool makes of the model.
 """
 
 from __future__ import annotations
@@ -80,7 +79,9 @@ def fastest(runs: dict[str, Run], feed: dict[str, np.ndarray], rounds: int) -> l
 
 
 def products(rounds: int) -> Table:
-    table = Table("K x N", "rows", *FORMATS, title="microseconds, one thread")
+    table = Table(
+        "K x N", "rows", *FORMATS, title="one thread: time in float32, and how many times faster"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for k, n in ((4096, 4096), (768, 3072), (384, 1536)):
             path = product_model(k, n, Path(folder))
@@ -91,7 +92,8 @@ def products(rounds: int) -> Table:
             for m in (1, 4, 16, 128):
                 feed = {"x": np.random.default_rng(m).standard_normal((m, k)).astype(np.float32)}
                 times = fastest({name: of.run for name, of in programs.items()}, feed, rounds)
-                cells = [f"{1e6 * one:.0f} ({times[0] / one:.2f}x)" for one in times]
+                cells = [f"{1e6 * times[0]:.0f} us"]
+                cells += [f"{times[0] / one:.2f}" for one in times[1:]]
                 table.add_row(f"{k} x {n}", str(m), *cells)
     return table
 
