@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import compiler
 from compiler.driver import Compilation, CompileRequest
+from compiler.strategy.space import space_of
 from dialects.errors import OctetError
 from runtime.kernels import cache, warming
 from runtime.kernels.abi import Kernel
@@ -141,6 +142,13 @@ def test_compiling_on_from_text_gives_the_same_file(model: Path, tmp_path: Path)
     compiled(model, options, "place").write(tmp_path / "m.mlir")
     compiled(tmp_path / "m.mlir", {}, "kernel").write(resumed)
     assert direct.read_bytes() == resumed.read_bytes()
+
+
+def test_a_search_leaves_the_formats_that_were_asked_for(model: Path) -> None:
+    compilation = compiled(model, {}, "calibrate")
+    pipeline = "place-precision{rules=\"select = 'name:up', weights = 'int4'\"}"
+    space = space_of(compilation.module, compilation.ctx, pipeline)
+    assert [choice.name for choice in space.choices] == ["down"]
 
 
 def test_a_recipe_says_the_same_as_flags(model: Path, tmp_path: Path) -> None:
