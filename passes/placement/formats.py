@@ -11,7 +11,7 @@ from dialects.errors import OctetError
 from dialects.nn.base import NnOp, element_of_value, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.nn.linear import MatmulOp
-from dialects.nn.linear_format import DYNAMIC, WEIGHTS, LinearFormat
+from dialects.nn.linear_format import WEIGHTS, LinearFormat
 from dialects.target import Target
 from dialects.weights import WeightStore
 from passes.dataflow import weight_operand
@@ -74,6 +74,3 @@ def _supported(format: LinearFormat, target: Target | None) -> bool:
     if format.is_dynamic:
         return target is None or "matmul" in target.dynamic
     return format.weights in (BUILT_IN if target is None else target.weight_only)
-
-
-__all__ = ["BUILT_IN", "DYNAMIC", "DYNAMIC_OPS", "check_weights", "format_obstacle"]

@@ -151,6 +151,30 @@ def test_a_search_leaves_the_formats_that_were_asked_for(model: Path) -> None:
     assert [choice.name for choice in space.choices] == ["down"]
 
 
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_between_ops_of_16_bits(model: Path, precision: str) -> None:
+    """A product with weights of few bits takes and gives float32: casts stand around it."""
+    options = {"precision": precision, "weight_only": "name:down=int8"}
+    feeds = {"x": rows(7)}
+    expected = compiler.compile(model).run(feeds)["y"]
+    program = compiler.compile(model, **options)
+    assert decibels(expected, program.run(feeds)["y"]) > 35
+    kernels = str(program.module)
+    assert "matmul_nbits" in kernels
+    assert f"#nn<precision {precision}>" in kernels
+
+
+def test_beside_calibrated_ops(model: Path) -> None:
+    """With calibration data the other products are int8 with fixed scales."""
+    feeds = {"x": rows(40)}
+    program = compiler.compile(model, calibration_data=feeds, dynamic_quantization="name:down")
+    expected = compiler.compile(model).run(feeds)["y"]
+    assert decibels(expected, program.run(feeds)["y"]) > 30
+    kernels = str(program.module)
+    assert "matmul_dynamic" in kernels
+    assert 'kernel.call "matmul" ' in kernels
+
+
 def test_a_recipe_says_the_same_as_flags(model: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(

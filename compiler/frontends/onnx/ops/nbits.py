@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from xdsl.dialects.builtin import f32
 
@@ -53,7 +55,7 @@ def _array(
 ) -> np.ndarray:
     """A constant operand that may be flat. Raises OctetError if its type or size is another."""
     array = node.constant(index, what)
-    if array.dtype != dtype or array.size != int(np.prod(shape)):
+    if array.dtype != dtype or array.size != math.prod(shape):
         raise OctetError(
             f"its {what} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} "
             f"{list(shape)}"
