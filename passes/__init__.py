@@ -49,6 +49,8 @@ PASSES: dict[str, tuple[str, str]] = {
     "quantize-dynamic": ("passes.quantize.quantize_dynamic", "QuantizeDynamicPass"),
     "quantize-weights": ("passes.quantize.quantize_weights", "QuantizeWeightsPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
+    "quantize-io": ("passes.quantize.quantize_io", "QuantizeIoPass"),
+    "round-adaptively": ("passes.quantize.round_adaptively", "RoundAdaptivelyPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
     # 16-bit floats
