@@ -69,7 +69,13 @@ STAGES: tuple[Stage, ...] = (
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
         # Before the data are read: what a recipe says about values decides how they are measured.
-        ("assign-scheme", "calibrate"),
+        (
+            "assign-scheme",
+            # Before ranges are measured: these change the values.
+            "equalize-channels{by=off}",
+            "smooth-activations{alpha=off}",
+            "calibrate",
+        ),
     ),
     Stage(
         "place",
@@ -92,6 +98,7 @@ STAGES: tuple[Stage, ...] = (
             "quantize-weights",
             "quantize-dynamic",
             "insert-qdq",
+            "clip-outliers{samples=0}",
             "unify-scales",
             # On the types that are final, rounding first: what it leaves, biases take up.
             "round-adaptively{samples=0}",

@@ -147,7 +147,8 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         else:
             group.add_argument(
                 option.flag,
-                metavar="|".join(option.choices) or "N",
+                metavar="|".join((*option.choices, "N") if option.number else option.choices)
+                or "N",
                 default=None,
                 help=option.help.replace("%", "%%"),
             )
