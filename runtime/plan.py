@@ -37,7 +37,7 @@ from runtime.workers import available_cores
 
 EMISSION_MODULES = (
     "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
-    "pooling", "reduction", "resampling",
+    "pooling", "quantized_linear", "reduction", "resampling",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ BARE_VALUES = {
     "--verify-each": "structure",
     "--explain": "table",
     "--calibration-report": "table",
+    "--dynamic-quantization": "type:matmul",
     "--bisect-accuracy": "table",
 }
 """What a flag with an optional value means without one."""
