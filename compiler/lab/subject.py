@@ -11,7 +11,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
-from compiler.calibration_data import open_calibration_data
+from compiler.calibration.data import open_calibration_data
 from compiler.driver import Compilation, CompileRequest
 from compiler.instrumentation.numeric import random_inputs
 from compiler.lab.contracts import Facts
