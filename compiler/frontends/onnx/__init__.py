@@ -6,6 +6,7 @@ tensors.py    initializers and external data, sizes checked before anything is a
 graph.py      names, order, cycles
 dims.py       symbolic sizes of inputs
 coding.py     reshape targets and slice bounds that stay right at other sizes
+following.py  values whose sizes follow an input
 values.py     a value during import
 builder.py    makes ops, or evaluates them where operands are small known integers
 node.py       what an import function sees of a node
@@ -24,6 +25,11 @@ from onnx import ModelProto
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.context import OctetContext
+from dialects.errors import OctetError
+
+DEFAULT_LENGTH = 128
+"""What symbolic sizes other than the batch are where nothing else is said. Not 1: at one, many
+ops do nothing that matter at other sizes."""
 
 
 def import_onnx(
@@ -38,9 +44,9 @@ def import_onnx(
     Parameters
     - source: a path, the bytes of a model, or a parsed model. External data is read only from
       the folder of a path.
-    - shapes: sizes of inputs by name. Symbolic sizes not given default to 1. The leading one (the
-      batch) may later take other values, and so may others that were not given, where the graph
-      allows; `nn.dims` of the arguments names those that may.
+    - shapes: sizes of inputs by name. Symbolic sizes not given default to 1 (the leading one, the
+      batch) and 128 (others; 1 where the graph does not take that). They may later take other
+      values, where the graph allows; `nn.dims` of the arguments names those that may.
     - constants: inputs by name that become constants of the program.
 
     Raises OctetError for files that are damaged or hostile, and one that lists every operator
@@ -50,10 +56,23 @@ def import_onnx(
     from .loader import load
 
     model = load(source)
-    importer = GraphImporter(model, ctx, shapes or {}, constants or {})
-    program = importer.run()
-    if importer.lost_batch:
+
+    def importer(default: int, *, only_batch: bool = False) -> GraphImporter:
+        return GraphImporter(
+            model, ctx, shapes or {}, constants or {}, default=default, only_batch=only_batch
+        )
+
+    attempt = importer(DEFAULT_LENGTH)
+    if attempt.has_other_symbols:
+        try:
+            program = attempt.run()
+            if not attempt.is_fixed:
+                return program
+        except OctetError:
+            pass  # Too long for a table, say; what is wrong at any size is reported below.
+        attempt = importer(1)
+    program = attempt.run()
+    if attempt.is_fixed and attempt.has_other_symbols:
         # Fixing a sequence length or image size at its default may set the batch free again.
-        importer = GraphImporter(model, ctx, shapes or {}, constants or {}, only_batch=True)
-        program = importer.run()
+        program = importer(1, only_batch=True).run()
     return program
