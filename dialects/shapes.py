@@ -4,8 +4,8 @@ Every function takes the operands' shapes in order, then the op's options by nam
 the list of result shapes. Options that say nothing about shapes are swallowed by `**_`. Because
 the same functions run at import, in the verifiers and when a program is planned anew for another
 batch size or sequence length, an op's options must not bake in what may vary: `reshape`, `expand`
-and `crop` code their target as literal sizes, "infer" or "copy of operand dimension i". Where a size
-is not one of x's own, a second operand `like` has it.
+and `crop` code their target as literal sizes, "infer" or "copy of operand dimension i". Where a
+size is not one of x's own, a second operand `like` has it.
 """
 
 from __future__ import annotations
