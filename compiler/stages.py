@@ -69,7 +69,7 @@ STAGES: tuple[Stage, ...] = (
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
         # Before the data are read: what a recipe says about values decides how they are measured.
-        ("assign-scheme", "calibrate"),
+        ("assign-scheme", "split-outlier-channels", "calibrate"),
     ),
     Stage(
         "place",
