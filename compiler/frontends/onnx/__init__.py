@@ -27,9 +27,9 @@ from xdsl.dialects.builtin import ModuleOp
 from dialects.context import OctetContext
 from dialects.errors import OctetError
 
-DEFAULT_LENGTH = 128
-"""What symbolic sizes other than the batch are where nothing else is said. Not 1: at one, many
-ops do nothing that matter at other sizes."""
+DEFAULT_LENGTHS = (128, 16)
+"""What symbolic sizes other than the batch are where nothing else is said, the first that the model
+takes; else 1, at which many ops do nothing that matter at other sizes."""
 
 
 def import_onnx(
@@ -45,7 +45,7 @@ def import_onnx(
     - source: a path, the bytes of a model, or a parsed model. External data is read only from
       the folder of a path.
     - shapes: sizes of inputs by name. Symbolic sizes not given default to 1 (the leading one, the
-      batch) and 128 (others; 1 where the graph does not take that). They may later take other
+      batch) and 128 (others; less where the graph does not take that). They may later take other
       values, where the graph allows; `nn.dims` of the arguments names those that may.
     - constants: inputs by name that become constants of the program.
 
@@ -62,17 +62,19 @@ def import_onnx(
             model, ctx, shapes or {}, constants or {}, default=default, only_batch=only_batch
         )
 
-    attempt = importer(DEFAULT_LENGTH)
-    if attempt.has_other_symbols:
+    for length in DEFAULT_LENGTHS:
+        attempt = importer(length)
+        if not attempt.has_other_symbols:
+            return attempt.run()
         try:
             program = attempt.run()
-            if not attempt.is_fixed:
-                return program
         except OctetError:
-            pass  # Too long for a table, say; what is wrong at any size is reported below.
-        attempt = importer(1)
+            continue  # Too long for a table, say; what is wrong at any size is reported below.
+        if not attempt.is_fixed:
+            return program
+    attempt = importer(1)
     program = attempt.run()
-    if attempt.is_fixed and attempt.has_other_symbols:
+    if attempt.is_fixed:
         # Fixing a sequence length or image size at its default may set the batch free again.
         program = importer(1, only_batch=True).run()
     return program

@@ -43,9 +43,9 @@ def cropped(builder: Builder, x: Tensor, targets: Sequence[Shape], layer: str) -
     if found is None:
         return None
     like, codes = found
-    if like is None:
-        return x if all(a == b for a, b in zip(x.shapes, targets, strict=True)) else None
-    return builder.emit(CropOp, [x, like], layer, shape=codes)[0]
+    if all(a == b for a, b in zip(x.shapes, targets, strict=True)):
+        return x
+    return builder.emit(CropOp, [x, x if like is None else like], layer, shape=codes)[0]
 
 
 def _coded(
