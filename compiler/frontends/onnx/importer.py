@@ -271,6 +271,10 @@ class GraphImporter:
         )
         if not from_shape and any(is_float(tensor.element) for tensor in results):
             return None
+        tables = [t for t in present if is_float(t.element) and not t.from_shape]
+        if tables and any(len({a.shape for a in t.arrays or ()}) > 1 for t in results):
+            # Part of a table, as much as an input is long: no arithmetic on sizes.
+            return None
         if any(name in self._used for name in node.output[len(results) :]):
             return None
         return results
