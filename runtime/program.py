@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runtime.profiling.profile import Profile
 
 MAX_PLANS = 16
-"""Plans kept for other input sizes; the oldest is dropped first."""
+"""Input sizes that plans are kept for; the one not used for longest is dropped first."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,8 @@ class Program:
 
     def _give_back(self, plan: Plan, shapes: tuple[Shape, ...]) -> None:
         with self._lock:
-            self._idle.setdefault(shapes, []).append(plan)
+            # The shape used last stands last.
+            self._idle[shapes] = [*self._idle.pop(shapes, []), plan]
             while len(self._idle) > MAX_PLANS:
                 del self._idle[next(iter(self._idle))]
 

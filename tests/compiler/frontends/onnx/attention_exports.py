@@ -91,9 +91,9 @@ def products(g: Graph, scores: Callable[[str], str], q: str, k: str, v: str) -> 
     return g.linear(g.merged(g.op("MatMul", weights, v)))
 
 
-def qkv(g: Graph) -> tuple[str, str, str]:
+def qkv(g: Graph, x: str = "x") -> tuple[str, str, str]:
     """Three linear layers; the keys are transposed for the product."""
-    q, k, v = (g.linear("x") for _ in range(3))
+    q, k, v = (g.linear(x) for _ in range(3))
     return g.heads(q), g.heads(k, (0, 2, 3, 1)), g.heads(v)
 
 
