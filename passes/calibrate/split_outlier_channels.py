@@ -30,6 +30,10 @@ LEAST_GAIN = 2.0
 """How many times smaller the power of the rounding noise must become: 3 dB."""
 
 
+FEW = 32
+"""At most one channel in so many is an outlier."""
+
+
 @dataclass(frozen=True)
 class SplitOutlierChannelsPass(OctetPass):
     """Gives the few channels of a feed-forward layer that are far greater than all others integers
@@ -58,10 +62,10 @@ class SplitOutlierChannelsPass(OctetPass):
     2022, which computes one part in float).
 
     Extremes of channels are measured on `samples` samples of calibration data. The channels split
-    off, at most `channels`, are those that leave the least rounding noise, the sum over channels of
-    the squared step, before and behind the function; nothing happens where that gains less than
-    3 dB. Only between two products of constant weights whose values nothing else uses, with more
-    than four times as many channels. `samples=0` turns the pass off.
+    off, at most `channels` and one in 32, are those that leave the least rounding noise behind the
+    function, which is as the sum over channels of the squared step; nothing happens where that
+    gains less than 3 dB. Only between two products of constant weights whose values nothing else
+    uses. `samples=0` turns the pass off.
     """
 
     name = "split-outlier-channels"
@@ -77,13 +81,13 @@ class SplitOutlierChannelsPass(OctetPass):
         if self.channels < 1:
             raise OctetError(f"split-outlier-channels: channels is at least 1, got {self.channels}")
         sites = [site for op in nn_ops(module) if (site := site_of(op)) is not None]
-        sites = [site for site in sites if site.width > 4 * self.channels]
+        sites = [site for site in sites if site.width >= FEW]
         if not sites or not self.samples:
             return
         extremes = self._measure(ctx, module, sites)
         for site in sites:
             before, behind = (extremes[value] for value in site.values)
-            found = outliers(before, behind, self.channels)
+            found = outliers(before, behind, min(self.channels, site.width // FEW))
             if found.size:
                 split(site, found, ctx)
                 self.count(ctx, "channels", len(found))
@@ -101,7 +105,7 @@ class SplitOutlierChannelsPass(OctetPass):
             if value in extremes:
                 extremes[value].update(array)
 
-        for feed in first_batches(ctx, self.samples):
+        for feed in first_batches(ctx, self.samples, self.name):
             evaluate(module, feed, ctx.weights, observe)
         return extremes
 

@@ -78,11 +78,12 @@ class CorrectBiasPass(OctetPass):
         self.count(ctx, "biases", len(biases))
 
 
-def first_batches(ctx: OctetContext, samples: int) -> list[Feed]:
-    """Batches of calibration data that hold at least `samples` samples, or all there are."""
+def first_batches(ctx: OctetContext, samples: int, who: str = "correct-bias") -> list[Feed]:
+    """Batches of calibration data that hold at least `samples` samples, or all there are; `who` is
+    the pass that asks."""
     if ctx.calibration_data is None:
         raise OctetError(
-            "correct-bias: no calibration data was given; pass the inputs that `calibrate` used"
+            f"{who}: no calibration data was given; pass the inputs that `calibrate` uses"
         )
     batches: list[Feed] = []
     count = 0
@@ -92,7 +93,7 @@ def first_batches(ctx: OctetContext, samples: int) -> list[Feed]:
         if count >= samples:
             break
     if not batches:
-        raise OctetError("correct-bias: the calibration data holds no batch; give at least one")
+        raise OctetError(f"{who}: the calibration data holds no batch; give at least one")
     return batches
 
 
