@@ -65,8 +65,8 @@ def test_only_outliers_are_split_off(with_outlier: Path, even: Path) -> None:
     split = products(with_outlier)
     assert len(split) == whole + 2 * LAYERS
     assert len(products(even)) == whole
-    widths = sorted({op.b.type.get_shape()[1] for op in split})
-    assert widths == [1, 16, HIDDEN]
+    widths = {op.b.type.get_shape()[1] for op in split}
+    assert widths - {16, HIDDEN} <= set(range(1, HIDDEN // 32 + 1))
 
 
 def test_it_takes_noise_away(with_outlier: Path) -> None:
