@@ -108,6 +108,7 @@ def main() -> int:
     parser.add_argument("--bits", action="store_true", help="compare int8 bits with the reference")
     parser.add_argument("--calibration-method", default="min-max")
     parser.add_argument("--correct-bias", type=int, default=0, metavar="SAMPLES")
+    parser.add_argument("--round-adaptively", type=int, default=0, metavar="SAMPLES")
     args = parser.parse_args()
     table = Table(
         "model",
@@ -136,6 +137,7 @@ def main() -> int:
             calibration_data={work.input: work.calibration},
             calibration_method=args.calibration_method,
             correct_bias=args.correct_bias,
+            round_adaptively=args.round_adaptively,
         )
         int8_outputs = octet_outputs(int8_program, work.input, work.x, f"{work.name} int8")
         error = np.abs(float_outputs - reference).max() / np.abs(reference).max()

@@ -100,6 +100,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         number=True,
     ),
     PassOption(
+        "round_adaptively",
+        "round-adaptively",
+        "samples",
+        "round weights so that layers keep their results on so many samples of the calibration "
+        "data (default 0: each weight to the nearest)",
+        number=True,
+    ),
+    PassOption(
         "activation_type",
         "insert-qdq",
         "activation_type",
@@ -140,6 +148,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "reduce_range",
         "keep weights to 7 bits (default no)",
         boolean=True,
+    ),
+    PassOption(
+        "io",
+        "quantize-io",
+        "io",
+        "what the program takes and gives: int8 is the stored integers of its inputs and outputs "
+        "(default float)",
+        choices=("float", "int8"),
     ),
 )  # fmt: skip
 

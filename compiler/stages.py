@@ -89,8 +89,12 @@ STAGES: tuple[Stage, ...] = (
             "number-ops",
             "require-precision",
             "insert-qdq",
-            "correct-bias{samples=0}",
             "unify-scales",
+            # On the types that are final, rounding first: what it leaves, biases take up.
+            "round-adaptively{samples=0}",
+            "correct-bias{samples=0}",
+            # Once scales are settled, and before what moves data moves integers.
+            "quantize-io{io=float}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",

@@ -51,6 +51,8 @@ PASSES: dict[str, tuple[str, str]] = {
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
+    "quantize-io": ("passes.quantize.quantize_io", "QuantizeIoPass"),
+    "round-adaptively": ("passes.quantize.round_adaptively", "RoundAdaptivelyPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
     # 16-bit floats

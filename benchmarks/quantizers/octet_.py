@@ -17,6 +17,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "sqnr": {"calibration_method": "sqnr"},
     "correct-bias": {"correct_bias": 64},
+    "round-adaptively": {"round_adaptively": 64},
     "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
 }
 """Compile options by the name in the table."""

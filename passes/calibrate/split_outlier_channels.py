@@ -19,7 +19,7 @@ from dialects.nn.linear import MatmulOp
 from dialects.program import nn_ops, scheme_of, sole_user
 from passes.base import Numerics, OctetPass
 from passes.dataflow import quantizations
-from passes.quantize.correct_bias import first_batches
+from passes.quantize.side_by_side import first_batches
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate
 
@@ -95,7 +95,7 @@ class SplitOutlierChannelsPass(OctetPass):
     def _measure(
         self, ctx: OctetContext, module: ModuleOp, sites: list[Site]
     ) -> Mapping[SSAValue, Extremes]:
-        extremes = {
+        extremes: dict[SSAValue, Extremes] = {
             value: Extremes()
             for site in sites
             for value in (site.up.result, *site.function.results)

@@ -43,7 +43,7 @@ from passes.integer.proofs import (
     least_weight_scale,
     quantized_bias,
 )
-from passes.placement.capabilities import FLOAT_RESULT, capability_of
+from passes.placement.capabilities import FLOAT_RESULT, capability_of, is_added_in_float
 from passes.quantize.fixed import check_fixed, weight_scheme
 from passes.quantize.parameters import element_by_scheme, fits, weight_element_by_scheme
 from passes.quantize.saturation import Bounds, distinguished, function_of
@@ -212,7 +212,7 @@ class InsertQdqPass(OctetPass):
         bounds = range_of(value)
         assert bounds is not None
         function = function_of(value)
-        if function in in_int8 and not scheme_of(value).is_fixed:
+        if function is not None and function in in_int8 and not scheme_of(value).is_fixed:
             bounds = self._distinguished(ctx, bounds, function, in_int8)
         return element_by_scheme(
             scheme_of(value), bounds, self.activation_type, symmetric=self.activation_symmetric
@@ -418,11 +418,10 @@ def activation_problem(op: NnOp) -> str | None:
         if len(shape_of(op.operands[1])) < 2:
             return "the second operand is a vector: it has no output channels"
     for index in activations(op):
-        value = op.operands[index]
-        if stored_behind(value) is not None:
+        value, name = op.operands[index], op.operand_names()[index]
+        if stored_behind(value) is not None or is_added_in_float(op, name):
             continue
         bounds = range_of(value)
-        name = op.operand_names()[index]
         if bounds is None:
             return f"no calibrated range on operand {name}"
         if not fits(*bounds):

@@ -137,7 +137,8 @@ class _Matcher:
             if q.order.sequence_first:
                 new.append(TransposeOp.make(operand, permutation=SWAP_FIRST))
                 operands[operand] = new[-1].results[0]
-        factor = float(scale * q.factor * k.factor)
+        # The precision it is used in: what is exported reads back as the same number.
+        factor = float(np.float32(scale * q.factor * k.factor))
         columns = (operands[operand.x] for operand in (q, k, v))
         return [*new, AttentionOp.make(*columns, mask, heads=heads, scale=factor)]
 

@@ -5,7 +5,7 @@
 // RUN: octet-opt %s -p "split-outlier-channels{samples=0},split-outlier-channels{samples=0}" | filecheck %s --check-prefix=WHOLE
 
 // Which channels are outliers is seen on data.
-// CHECK: split-outlier-channels: no calibration data was given; pass the inputs that `calibrate` uses
+// CHECK: split-outlier-channels: no calibration data was given; pass the inputs that `calibrate` used
 
 // CHANNELS: split-outlier-channels: channels is at least 1, got 0
 // SAMPLES: split-outlier-channels: samples is at least 0, got -1

@@ -5,7 +5,7 @@
 
 // The integers of a weight say which float weight they come from; what its rounding does to the
 // means of channels is seen on data.
-// CHECK: correct-bias: no calibration data was given; pass the inputs that `calibrate` uses
+// CHECK: correct-bias: no calibration data was given; pass the inputs that `calibrate` used
 
 // SAMPLES: correct-bias: samples is at least 0, got -1
 
