@@ -111,3 +111,18 @@ def test_every_product_is_in_int8(int8: Program) -> None:
     feed = sentences(1, 16)
     ops = int8.profile(feed, runs=1).ops
     assert sum(op.macs for op in ops if op.precision == "int8") == sum(op.macs for op in ops) > 0
+
+
+def test_an_exported_model_takes_any_shape(model: Path, session, tmp_path: Path) -> None:
+    from compiler.cli.compile import main
+
+    np.savez(tmp_path / "data.npz", **sentences(4, 9))
+    path = tmp_path / "int8.onnx"
+    arguments = [str(model), "--calibration-data", str(tmp_path / "data.npz")]
+    assert main([*arguments, "--emit", "onnx-qdq", "-o", str(path)]) == 0
+    exported = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for batch, length in ((1, 4), (3, 17)):
+        feed = sentences(batch, length)
+        (expected,), (found,) = session.run(None, feed), exported.run(None, feed)
+        noise = np.sum((expected - found) ** 2) / np.sum(expected**2)
+        assert noise < 0.01
