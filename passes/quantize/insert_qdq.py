@@ -328,7 +328,7 @@ class InsertQdqPass(OctetPass):
             )
             stored = quantize(weight, params_of(element))
             excess = max(
-                _excess(op, scale, bias, stored, element)
+                accumulator_share(op, scale, bias, stored, element)
                 for op, (scale, bias) in zip(users, biases, strict=True)
             )
             if excess <= 1.0:
@@ -350,7 +350,7 @@ class InsertQdqPass(OctetPass):
         return element.scales.get_values()[0]
 
 
-def _excess(
+def accumulator_share(
     op: NnOp,
     input_scale: float,
     bias: np.ndarray | None,
