@@ -69,7 +69,14 @@ STAGES: tuple[Stage, ...] = (
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
         # Before the data are read: what a recipe says about values decides how they are measured.
-        ("assign-scheme", "calibrate"),
+        (
+            "assign-scheme",
+            # Before ranges are measured: these change the values.
+            "equalize-channels{by=off}",
+            "smooth-activations{alpha=off}",
+            "split-outlier-channels",
+            "calibrate",
+        ),
     ),
     Stage(
         "place",
@@ -88,9 +95,18 @@ STAGES: tuple[Stage, ...] = (
             # From here on ops are fused and split; what becomes of each can still be told.
             "number-ops",
             "require-precision",
+            # Formats of weights that need no ranges, before what is calibrated.
+            "quantize-weights",
+            "quantize-dynamic",
             "insert-qdq",
-            "correct-bias{samples=0}",
+            "clip-outliers{samples=0}",
             "unify-scales",
+            # On the types that are final, rounding first: what it leaves, biases take up
+            # (docs/pass-ordering.md: what other orders cost).
+            "round-adaptively{samples=0}",
+            "correct-bias{samples=0}",
+            # Once scales are settled, and before what moves data moves integers.
+            "quantize-io{io=float}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",

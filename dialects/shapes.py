@@ -3,8 +3,9 @@
 Every function takes the operands' shapes in order, then the op's options by name, and gives
 the list of result shapes. Options that say nothing about shapes are swallowed by `**_`. Because
 the same functions run at import, in the verifiers and when a program is planned anew for another
-batch size, an op's options must not bake in what may vary: `reshape` and `expand` code their
-target as literal sizes, "infer" or "copy of operand dimension i".
+batch size or sequence length, an op's options must not bake in what may vary: `reshape`, `expand`
+and `crop` code their target as literal sizes, "infer" or "copy of operand dimension i". Where a
+size is not one of x's own, a second operand `like` has it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dialects.errors import OctetError
+from dialects.errors import OctetError, SizeLimitError
 
 Shape = tuple[int, ...]
 
@@ -215,6 +216,42 @@ def matmul(a: Shape, b: Shape, *_operands: Shape, **_: Any) -> list[Shape]:
     return [result]
 
 
+def matmul_nbits(
+    a: Shape, b: Shape, scales: Shape, *_operands: Shape, bits: int, block_size: int, **_: Any
+) -> list[Shape]:
+    """a [.., K] and weights [N, blocks, bytes of a block], as ONNX Runtime stores them."""
+    if bits not in (4, 8):
+        raise OctetError(f"matmul_nbits: weights have 4 or 8 bits, got {bits}")
+    if block_size < 1 or block_size * bits % 8:
+        raise OctetError(
+            f"matmul_nbits: a block of {block_size} weights of {bits} bits is no whole number of "
+            "bytes"
+        )
+    if not a or len(b) != 3:
+        raise OctetError(
+            f"matmul_nbits: expected a [.., K] and b [N, blocks, bytes], got {list(a)} and "
+            f"{list(b)}"
+        )
+    blocks = -(-a[-1] // block_size)
+    if b[1:] != (blocks, block_size * bits // 8):
+        raise OctetError(
+            f"matmul_nbits: K = {a[-1]} in blocks of {block_size} weights of {bits} bits is b "
+            f"[N, {blocks}, {block_size * bits // 8}], got {list(b)}"
+        )
+    if scales != b[:2]:
+        raise OctetError(
+            f"matmul_nbits: scales are [N, blocks] = {list(b[:2])}, got {list(scales)}"
+        )
+    return [(*a[:-1], b[0])]
+
+
+def matmul_dynamic(a: Shape, b: Shape, *_operands: Shape, **options: Any) -> list[Shape]:
+    """a [.., K] times a matrix [K, N]."""
+    if len(b) != 2:
+        raise OctetError(f"matmul_dynamic: the weights are a matrix [K, N], got {list(b)}")
+    return matmul(a, b)
+
+
 def attention(
     q: Shape, k: Shape, v: Shape, mask: Shape | None = None, *, heads: int, **_: Any
 ) -> list[Shape]:
@@ -286,8 +323,24 @@ def reshape(x: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
     return [resolve_reshape(x, shape)]
 
 
-def expand(x: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
-    return [broadcast(x, tuple(_resolve_code(x, code) for code in shape))]
+def expand(x: Shape, like: Shape = (), *, shape: Sequence[int], **_: Any) -> list[Shape]:
+    """Codes count the dimensions of `like` after those of `x`."""
+    known = (*x, *like)
+    return [broadcast(x, tuple(_resolve_code(known, code) for code in shape))]
+
+
+def crop(x: Shape, like: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
+    """Codes count the dimensions of `like` after those of `x`."""
+    if len(shape) != len(x):
+        raise OctetError(f"crop of {list(x)} needs {len(x)} sizes, got {list(shape)}")
+    known = (*x, *like)
+    wanted = tuple(_resolve_code(known, code) for code in shape)
+    if min(wanted, default=0) < 0:
+        raise OctetError(f"crop: {list(shape)} has a size to infer; give it")
+    for size, limit in zip(wanted, x, strict=True):
+        if size > limit:
+            raise SizeLimitError(f"it has {limit} entries, but {size} are asked for", wanted)
+    return [wanted]
 
 
 def transpose(x: Shape, *, permutation: Sequence[int], **_: Any) -> list[Shape]:

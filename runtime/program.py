@@ -1,11 +1,11 @@
-"""A compiled program: runs for any batch size, from any number of Python threads."""
+"""A compiled program: runs for any batch size and sequence length, from any number of threads."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,18 +13,24 @@ from weakref import WeakSet
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
 from dialects.kernel.ops import buffer_element, buffer_shape
 from dialects.program import (
     FIXED_SHAPE,
+    argument_attributes,
     body_of,
     input_names,
     main_function,
     output_names,
+    quantized_as,
+    result_attributes,
     return_of,
+    symbols_of,
 )
+from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.artifact import load_artifact, save_artifact
@@ -39,16 +45,18 @@ if TYPE_CHECKING:
     from runtime.profiling.profile import Profile
 
 MAX_PLANS = 16
-"""Plans kept for other input sizes; the oldest is dropped first."""
+"""Input sizes that plans are kept for; the one not used for longest is dropped first."""
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, default shape and element type of an input or output."""
+    """Name, default shape and element type of an input or output; `quantized` is what integers
+    stand for, where they stand for real numbers."""
 
     name: str
     shape: Shape
     dtype: np.dtype
+    quantized: UniformQuantizedType | None = None
 
 
 class Program:
@@ -74,15 +82,24 @@ class Program:
         self.isa = _choose_isa(isa or self.manifest.get("isa"))
         function = main_function(module)
         self.inputs = [
-            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
-            for name, value in zip(input_names(function), body_of(function).args, strict=True)
-        ]
-        self.outputs = [
-            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
-            for name, value in zip(
-                output_names(function), return_of(function).operands, strict=True
+            _spec(name, value, attributes)
+            for name, value, attributes in zip(
+                input_names(function),
+                body_of(function).args,
+                argument_attributes(function),
+                strict=True,
             )
         ]
+        self.outputs = [
+            _spec(name, value, attributes)
+            for name, value, attributes in zip(
+                output_names(function),
+                return_of(function).operands,
+                result_attributes(function),
+                strict=True,
+            )
+        ]
+        self._symbols = symbols_of(function)
         self._constants: dict[str, np.ndarray] = {}
         self._idle: dict[tuple[Shape, ...], list[Plan]] = {}
         self._renew_lock()
@@ -112,12 +129,30 @@ class Program:
         save_artifact(Path(path), self.module, self.weights, self.manifest, self.sections)
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
-        """Outputs by name for inputs by name, of any batch size the program's ops accept."""
+        """Outputs by name for inputs by name, of any sizes the program's ops accept."""
         checked = self._check(feeds)
         shapes = self._shapes_of(checked)
         plan = self._take(shapes)
         try:
             return plan.run(checked, threads)
+        finally:
+            self._give_back(plan, shapes)
+
+    def walk(self, feeds: Mapping[str, np.ndarray]) -> Iterator[tuple[Operation, list[np.ndarray]]]:
+        """Runs op by op, on one thread, and shows the results of each: see `Plan.walk`.
+
+        Inputs are checked, and a plan for their sizes is made, before anything runs: errors of
+        that kind are raised by the call, those of an op on the way.
+        """
+        checked = self._check(feeds)
+        shapes = self._shapes_of(checked)
+        return self._walk(self._take(shapes), checked, shapes)
+
+    def _walk(
+        self, plan: Plan, feeds: Mapping[str, np.ndarray], shapes: tuple[Shape, ...]
+    ) -> Iterator[tuple[Operation, list[np.ndarray]]]:
+        try:
+            yield from plan.walk(feeds)
         finally:
             self._give_back(plan, shapes)
 
@@ -204,6 +239,18 @@ class Program:
     def _shapes_of(self, feeds: Mapping[str, np.ndarray]) -> tuple[Shape, ...]:
         return tuple(feeds[spec.name].shape for spec in self.inputs)
 
+    def _check_symbols(self, shapes: tuple[Shape, ...]) -> None:
+        """Raises OctetError if sizes of one name in `nn.dims` differ between inputs."""
+        found: dict[str, tuple[int, str]] = {}
+        for spec, names, shape in zip(self.inputs, self._symbols, shapes, strict=True):
+            for symbol, size in zip(names, shape, strict=True):
+                known, other = found.setdefault(symbol, (size, spec.name))
+                if symbol and known != size:
+                    raise OctetError(
+                        f"inputs do not match: size '{symbol}' is {size} in '{spec.name}' "
+                        f"{list(shape)}, but {known} in '{other}'"
+                    )
+
     # --- plans ------------------------------------------------------------------------------
 
     def _take(self, shapes: tuple[Shape, ...]) -> Plan:
@@ -215,7 +262,8 @@ class Program:
 
     def _give_back(self, plan: Plan, shapes: tuple[Shape, ...]) -> None:
         with self._lock:
-            self._idle.setdefault(shapes, []).append(plan)
+            # The shape used last stands last.
+            self._idle[shapes] = [*self._idle.pop(shapes, []), plan]
             while len(self._idle) > MAX_PLANS:
                 del self._idle[next(iter(self._idle))]
 
@@ -229,12 +277,18 @@ class Program:
                     f"{[list(spec.shape) for spec in self.inputs]}: {reason.data}; compile it "
                     "again with --shape"
                 )
+            self._check_symbols(shapes)
             module = cast(ModuleOp, module.clone())
             named = zip((spec.name for spec in self.inputs), shapes, strict=True)
             resize_program(module, dict(named))
             plan_memory(module)
         with self._lock:
             return Plan(module, self.weights, self.isa, self._constants)
+
+
+def _spec(name: str, value: SSAValue, attributes: Mapping[str, Attribute]) -> TensorSpec:
+    dtype = dtype_of(buffer_element(value))
+    return TensorSpec(name, buffer_shape(value), dtype, quantized_as(attributes))
 
 
 _programs: WeakSet[Program] = WeakSet()

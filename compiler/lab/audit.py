@@ -236,7 +236,7 @@ def _broken_facts(
         yield _Finding("lost", fact, fact.meaning)
 
 
-def audit(
+def run_audit(
     subject: Subject, *, orders: int = 8, walks: int = 8, seed: int = 0, numeric: bool = True
 ) -> Report:
     """Audits all passes that pipelines of the subject reach."""

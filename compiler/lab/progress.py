@@ -23,9 +23,13 @@ class Watcher:
     def title(self, text: str) -> None:
         """What the run is about now."""
 
+    def end(self) -> None:
+        """Results come next."""
+
 
 class Bars(Watcher):
-    """A bar for passes and one for programs."""
+    """A bar for passes and one for programs of each run. They are there from the first thing to do
+    until `end`, so that results are not printed between them."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -41,6 +45,7 @@ class Bars(Watcher):
         self._current = f"{self._title} {what}"
         if not amount:
             return
+        self._progress.start()
         if self._current not in self._tasks:
             self._tasks[self._current] = self._progress.add_task(self._current, total=0)
         self._totals[self._current] = self._totals.get(self._current, 0) + amount
@@ -49,20 +54,32 @@ class Bars(Watcher):
     def advance(self) -> None:
         self._progress.advance(self._tasks[self._current])
 
+    def end(self) -> None:
+        self._progress.stop()
+        for task in self._tasks.values():
+            self._progress.remove_task(task)
+        self._tasks.clear()
+        self._totals.clear()
+
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Bars that go away at the end; none when stderr is no terminal."""
+    """Bars on stderr that go away at the end; none when it is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(file=sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
+    progress = Progress(
         *columns,
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,
         disable=not console.is_terminal,
-    ) as progress:
-        yield Bars(progress)
+    )
+    shown = Bars(progress)
+    try:
+        yield shown
+    finally:
+        shown.end()

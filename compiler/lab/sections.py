@@ -3,8 +3,8 @@
 They are cut from the stage table, so that a pass that joins the table joins the lab. The head ends
 where the first pass to reorder stands in the table, in stage `start` or later. Each pass to reorder
 takes its first place there; what is left, in the table's order, is the tail. With nothing named,
-the passes of stage `start` are reordered, with their own default options, without those that only
-annotate.
+the passes of the stages `start` to `until` are reordered, with their own default options, without
+those that only annotate.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from compiler.stages import STAGES, stage_index
 from passes.base import OctetPass
 from passes.facts import ON_TENSORS
 
-START = "quantize"
-"""The stage in which passes are reordered by default."""
+START = UNTIL = "quantize"
+"""The first and the last stage in which passes are reordered by default."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def sections(
     passes: Sequence[str] = (),
     anchors: Sequence[str] = (),
     start: str = START,
+    until: str = UNTIL,
     stages: Mapping[str, Sequence[str]] | None = None,
 ) -> Sections:
     """Cuts the stage table, or `stages`: those still to come, with the options asked for.
@@ -61,14 +62,18 @@ def sections(
     Raises OctetError for an unknown stage or pass.
     """
     first = stage_index(start, "--from")
+    last = max(first, stage_index(until, "--until"))
     table = [
         (stage_index(stage), text)
         for stage, texts in (stages or stage_table()).items()
         for text in texts
     ]
-    given = list(passes) or [
-        _as_studied(text) for index, text in table if index == first and _is_reorderable(text)
-    ]
+    studied = {
+        name_of(text): _as_studied(text)
+        for index, text in table
+        if first <= index <= last and _is_reorderable(text)
+    }
+    given = list(passes) or list(studied.values())
     names = [variants_of(text).name for text in (*given, *anchors)]
     taken: dict[str, int] = {}
     for position, (index, text) in enumerate(table):

@@ -11,12 +11,12 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
-from compiler.calibration_data import open_calibration_data
+from compiler.calibration.data import open_calibration_data
 from compiler.driver import Compilation, CompileRequest
 from compiler.instrumentation.numeric import random_inputs
 from compiler.lab.contracts import Facts
 from compiler.lab.hashing import data_digest, file_digest, ir_hash, normal_form
-from compiler.lab.sections import START, Sections, sections
+from compiler.lab.sections import START, UNTIL, Sections, sections
 from compiler.module_files import weights_path
 from compiler.pipeline import PassManager, parse_pipeline, print_pass
 from compiler.stages import FIRST, PLACE, STAGE_NAMES, stage_index
@@ -44,7 +44,7 @@ class SubjectRequest:
     - model: a `.onnx` or `.mlir` file before the stage where reordering starts.
     - calibration: a file or folder of calibration data; without it inputs are random from `seed`.
     - evaluation: a `.npz` of inputs, with `labels` or without; without it, calibration data.
-    - passes, anchors, start: what is reordered, see `compiler.lab.sections`.
+    - passes, anchors, start, until: what is reordered, see `compiler.lab.sections`.
     - target, options: as for `compiler.compile`.
     """
 
@@ -55,6 +55,7 @@ class SubjectRequest:
     passes: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
     start: str = START
+    until: str = UNTIL
     target: str = HOST
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -92,7 +93,7 @@ class Subject:
             stage: tuple(map(print_pass, parse_pipeline(text)))
             for stage, text in compilation.remaining().items()
         }
-        cut = sections(request.passes, request.anchors, request.start, stages)
+        cut = sections(request.passes, request.anchors, request.start, request.until, stages)
         feeds = calibration_feeds(request, module)
         ctx.calibration_data = lambda: feeds
         samples = (

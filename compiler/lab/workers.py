@@ -8,6 +8,7 @@ pass that kills a worker twice has crashed.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -180,7 +181,16 @@ class Processes:
 
 def _pool() -> ProcessPoolExecutor:
     # Not forked: compiled kernels and their threads do not survive a fork.
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+
+
+def _end_with_parent() -> None:
+    """Lets this worker end when the process that began it is killed, which cannot tell it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _one_by_one(task: Task, run: Any) -> Reply:

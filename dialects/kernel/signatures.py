@@ -72,6 +72,8 @@ NHWC_KERNELS = frozenset({"conv", "conv_transpose", "max_pool", "avg_pool", "res
 DENSE_KERNELS = frozenset(
     {
         "matmul",
+        "matmul_nbits",
+        "matmul_dynamic",
         "attention",
         "matmul_integer",
         "conv_integer",
@@ -96,7 +98,10 @@ EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f64)
 
 _ELEMENTS: tuple[tuple[Elements, tuple[str, ...]], ...] = (
     (EVERY_ELEMENT, ("cast", "copy", "where", "reshape", "transpose", "concat", "slice", "pad")),
-    (EVERY_ELEMENT, ("expand", "tile", "gather", "resize", "depth_to_space", "space_to_depth")),
+    (
+        EVERY_ELEMENT,
+        ("expand", "crop", "tile", "gather", "resize", "depth_to_space", "space_to_depth"),
+    ),
     (NUMBERS_AND_BOOLEAN, ("equal", "less", "less_equal", "greater", "greater_equal")),
     (NUMBERS_AND_BOOLEAN, ("reduce_max", "reduce_min")),
     (NUMBERS, ("add", "sub", "mul", "div", "mod", "pow", "min", "max")),
@@ -112,6 +117,8 @@ floats for kernels that are not listed. Those that only move elements know their
 _OPERAND_ELEMENTS: dict[tuple[str, str], Elements] = {
     ("where", "condition"): BOOLEAN,
     ("gather", "indices"): (i32, i64),
+    ("matmul_nbits", "b"): (ui8,),
+    ("matmul_nbits", "zero_points"): (ui8,),
 }
 """The operands that differ from the others of their kernel."""
 

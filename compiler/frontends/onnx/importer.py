@@ -22,16 +22,19 @@ from xdsl.utils.exceptions import VerifyException
 from dialects.context import OctetContext
 from dialects.elements import element_of, is_float
 from dialects.errors import OctetError
+from dialects.nn.base import element_of_value
 from dialects.program import (
     DIMS,
     FIXED_SHAPE,
     NAME,
+    QUANTIZED,
     set_argument_attributes,
     set_result_attributes,
 )
 from dialects.quant import StorageCastOp, UniformQuantizedType
 
 from . import ops as _ops  # noqa: F401 - importing the package registers every import function
+from .annotations import annotated_types
 from .builder import FoldingBuilder, GraphBuilder, TooLargeToFold
 from .dims import DeclaredInput, InputSizes, resolve_inputs
 from .graph import ordered_nodes
@@ -54,6 +57,7 @@ class GraphImporter:
         shapes: Mapping[str, Sequence[int]],
         constants: Mapping[str, np.ndarray],
         *,
+        default: int = 1,
         only_batch: bool = False,
     ):
         self.model = model
@@ -73,7 +77,8 @@ class GraphImporter:
             for entry in self.graph.input
             if entry.name not in initialized and entry.name not in constants
         ]
-        self.sizes = self._input_sizes(shapes, only_batch)
+        self.sizes = self._input_sizes(shapes, default, only_batch)
+        self.quantized = annotated_types(model)
         self.block = Block(arg_types=[self._input_type(entry) for entry in self.inputs])
         self.builder = GraphBuilder(
             self.block,
@@ -84,16 +89,23 @@ class GraphImporter:
         )
 
     @property
-    def lost_batch(self) -> bool:
-        """The program is fixed to its sizes, but maybe only because others than the batch vary."""
-        return self.builder.fixed is not None and self.sizes.has_other_symbols
+    def has_other_symbols(self) -> bool:
+        """Sizes other than the batch may vary."""
+        return self.sizes.has_other_symbols
+
+    @property
+    def is_fixed(self) -> bool:
+        """The program runs only at its default sizes."""
+        return self.builder.fixed is not None
 
     # --- inputs -----------------------------------------------------------------------------
 
-    def _input_sizes(self, given: Mapping[str, Sequence[int]], only_batch: bool) -> InputSizes:
+    def _input_sizes(
+        self, given: Mapping[str, Sequence[int]], default: int, only_batch: bool
+    ) -> InputSizes:
         declared = [_declared(entry, given, self.model.name) for entry in self.inputs]
         try:
-            return resolve_inputs(declared, given, only_batch=only_batch)
+            return resolve_inputs(declared, given, default=default, only_batch=only_batch)
         except OctetError as error:
             raise OctetError(f"{self.model.name}: {error}") from None
 
@@ -101,14 +113,15 @@ class GraphImporter:
         dtype = dtype_of_code(
             entry.type.tensor_type.elem_type, f"{self.model.name}: input '{entry.name}'"
         )
-        return TensorType(element_of(dtype), self.sizes.shapes(entry.name)[0])
+        element = self.quantized.get(entry.name, element_of(dtype))
+        return TensorType(element, self.sizes.shapes(entry.name)[0])
 
     def _define_inputs(self) -> None:
         for entry, argument in zip(self.inputs, self.block.args, strict=True):
             element = self._input_type(entry).element_type
-            self.values[entry.name] = Tensor(
-                self.sizes.shapes(entry.name), element, entry.name, ssa=argument
-            )
+            tensor = Tensor(self.sizes.shapes(entry.name), element, entry.name, ssa=argument)
+            self.values[entry.name] = tensor
+            self.builder.inputs.append(tensor)
         names = {entry.name for entry in self.graph.input}
         for name, array in self._constants.items():
             if name not in names:
@@ -246,17 +259,15 @@ class GraphImporter:
                 )
                 try:
                     produced = function(node_context)
-                except OctetError as error:
+                except OctetError:
                     if assignment == 0:
                         raise
-                    self.builder.fix(layer, str(error))
-                    break
+                    # Small enough to compute with at the default sizes, but not at all others.
+                    return None
                 self._check_attributes(node_context)
                 evaluated.append(produced if isinstance(produced, tuple) else (produced,))
         except TooLargeToFold:
             return None
-        if len(evaluated) < count:
-            evaluated = evaluated[:1]
         results = tuple(
             self.builder.constant(
                 *(tensor.array(0) for tensor in tensors), layer=layer, from_shape=from_shape
@@ -264,6 +275,10 @@ class GraphImporter:
             for tensors in zip(*evaluated, strict=True)
         )
         if not from_shape and any(is_float(tensor.element) for tensor in results):
+            return None
+        tables = [t for t in present if is_float(t.element) and not t.from_shape]
+        if tables and any(len({a.shape for a in t.arrays or ()}) > 1 for t in results):
+            # Part of a table, as much as an input is long: no arithmetic on sizes.
             return None
         if any(name in self._used for name in node.output[len(results) :]):
             return None
@@ -310,7 +325,8 @@ class GraphImporter:
             if tensor is None:
                 self.problems.append(f"output '{entry.name}' could not be computed")
                 continue
-            if isinstance(tensor.element, UniformQuantizedType):
+            annotated = self.quantized.get(entry.name)
+            if isinstance(tensor.element, UniformQuantizedType) and tensor.element != annotated:
                 tensor = self.builder.cast(
                     StorageCastOp, tensor, tensor.element.storage, entry.name
                 )
@@ -327,9 +343,19 @@ class GraphImporter:
             ),
             Region(self.block),
         )
-        set_argument_attributes(function, [self._argument(entry.name) for entry in self.inputs])
+        set_argument_attributes(
+            function,
+            [
+                {**self._argument(entry.name), **_quantized_as(argument)}
+                for entry, argument in zip(self.inputs, self.block.args, strict=True)
+            ],
+        )
         set_result_attributes(
-            function, [{NAME: StringAttr(entry.name)} for entry in self.graph.output]
+            function,
+            [
+                {NAME: StringAttr(entry.name), **_quantized_as(value)}
+                for entry, value in zip(self.graph.output, outputs, strict=True)
+            ],
         )
         module = ModuleOp([function])
         if self.builder.fixed is not None:
@@ -346,6 +372,11 @@ class GraphImporter:
             StringAttr(size if isinstance(size, str) else "") for size in self.sizes.by_name[name]
         ]
         return {NAME: StringAttr(name), DIMS: ArrayAttr(symbols)}
+
+
+def _quantized_as(value: SSAValue) -> dict[str, Attribute]:
+    element = element_of_value(value)
+    return {QUANTIZED: element} if isinstance(element, UniformQuantizedType) else {}
 
 
 def _not_supported(attributes: Sequence[str]) -> str:

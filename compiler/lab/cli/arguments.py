@@ -12,9 +12,11 @@ from typing import Any
 from compiler.lab.engine import Rules
 from compiler.lab.failures import Failures
 from compiler.lab.lab import Lab
+from compiler.lab.metrics import METRICS
+from compiler.lab.objective import Condition, Objective
 from compiler.lab.progress import bars
 from compiler.lab.record import opened
-from compiler.lab.sections import START
+from compiler.lab.sections import START, UNTIL
 from compiler.lab.subject import SubjectRequest
 from compiler.lab.variants import split_passes
 from compiler.lab.workers import workers_of
@@ -31,7 +33,7 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         type=split_passes,
         default=[],
         help="the passes to reorder, options in braces, alternatives with |: "
-        "insert-qdq,correct-bias{samples=0|64} (default: those of the stage --from)",
+        "insert-qdq,correct-bias{samples=0|64} (default: those of the stages --from to --until)",
     )
     group.add_argument(
         "--anchors",
@@ -46,6 +48,12 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STAGE",
         default=START,
         help="the stage in which reordering begins (default %(default)s)",
+    )
+    group.add_argument(
+        "--until",
+        metavar="STAGE",
+        default=UNTIL,
+        help="the last stage whose passes are reordered if none are named (default %(default)s)",
     )
 
 
@@ -68,6 +76,30 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also orders in which a pass runs where something it requires does not hold",
     )
+
+
+def add_objective_arguments(parser: argparse.ArgumentParser) -> None:
+    """What makes an order good."""
+    group = parser.add_argument_group("objective")
+    group.add_argument(
+        "--objective",
+        metavar="METRIC",
+        default="sqnr_db",
+        help=f"one of {', '.join(m.name for m in METRICS.values() if m.better)} "
+        "(default %(default)s)",
+    )
+    group.add_argument(
+        "--require",
+        metavar="METRIC>=NUMBER",
+        action="append",
+        default=[],
+        help="a condition, also with <=: an order that misses it is worse than any that meets it; "
+        "may be given several times",
+    )
+
+
+def objective_of(args: argparse.Namespace) -> Objective:
+    return Objective(args.objective, tuple(map(Condition.of, args.require)))
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, *, output: bool = True) -> None:
@@ -134,6 +166,7 @@ def requests_of(args: argparse.Namespace) -> list[SubjectRequest]:
             tuple(getattr(args, "passes", ())),
             tuple(getattr(args, "anchors", ())),
             getattr(args, "start", START),
+            getattr(args, "until", UNTIL),
             args.target,
             options,
         )

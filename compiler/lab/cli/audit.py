@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from compiler.lab.audit import MEANINGS, Report, audit
+from compiler.lab.audit import MEANINGS, Report, run_audit
 from compiler.lab.cli.arguments import add_pass_arguments, add_run_arguments, note, requests_of
 from compiler.lab.contracts import contracts
 from compiler.lab.subject import Subject
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     reports: dict[str, Report] = {}
     for request in requests_of(args):
         subject = Subject.open(request)
-        reports[request.name] = audit(
+        reports[request.name] = run_audit(
             subject,
             orders=args.orders,
             walks=args.walks,

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
         for lab in made:
             start = time.perf_counter()
             found = run_pairs(lab, contexts=args.contexts, seed=args.seed, epsilon=args.epsilon)
+            lab.watcher.end()
             _report(lab, found, time.perf_counter() - start)
 
 

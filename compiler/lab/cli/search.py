@@ -9,17 +9,18 @@ from collections import Counter
 import numpy as np
 
 from compiler.lab.cli.arguments import (
+    add_objective_arguments,
     add_pass_arguments,
     add_run_arguments,
     add_space_arguments,
     labs,
+    objective_of,
     space_options,
 )
 from compiler.lab.cli.tables import figure, print_table
 from compiler.lab.experiments.search import Found, run_search
 from compiler.lab.lab import Lab, Outcome
-from compiler.lab.metrics import METRICS
-from compiler.lab.search import SEARCHES, Objective, search_named
+from compiler.lab.search import SEARCHES, search_named
 from compiler.lab.timing import front, measure
 
 
@@ -27,19 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     add_pass_arguments(parser)
     add_space_arguments(parser)
+    add_objective_arguments(parser)
     group = parser.add_argument_group("search")
     group.add_argument(
         "--method", default="exhaustive", help=f"one of {', '.join(SEARCHES)} (default %(default)s)"
     )
     group.add_argument(
         "--budget", metavar="N", type=int, help="orders to evaluate (default: as many as there are)"
-    )
-    group.add_argument(
-        "--objective",
-        metavar="METRIC",
-        default="sqnr_db",
-        help=f"one of {', '.join(m.name for m in METRICS.values() if m.better)} "
-        "(default %(default)s)",
     )
     group.add_argument(
         "--time",
@@ -50,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    search, objective = search_named(args.method), Objective(args.objective)
+    search, objective = search_named(args.method), objective_of(args)
     with labs(args) as made:
         for lab in made:
             space = lab.space(**space_options(args))
             start = time.perf_counter()
             found = run_search(lab, space, search, objective, budget=args.budget, seed=args.seed)
+            lab.watcher.end()
             _report(lab, found, time.perf_counter() - start)
             if args.time:
                 _print_times(measure(lab, front(lab.evaluations)))

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    cut = sections(args.passes, args.anchors, args.start)
+    cut = sections(args.passes, args.anchors, args.start, args.until)
     options = {"start": cut.facts(), **space_options(args)}
     space = Space.of(cut.passes, anchors=args.anchors, tail=cut.tail, **options)
     if args.list:

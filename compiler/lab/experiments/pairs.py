@@ -69,7 +69,7 @@ class PairResult:
     @property
     def verdict(self) -> Verdict:
         """The least alike of the verdicts; `fails` without a context."""
-        reached = [verdict for verdict in VERDICTS if self.verdicts[verdict]]
+        reached: list[Verdict] = [verdict for verdict in VERDICTS if self.verdicts[verdict]]
         return reached[-1] if reached else "fails"
 
 

@@ -31,7 +31,7 @@ def run_search(
     seed: int = 0,
 ) -> Found:
     """Runs a search. The default order is evaluated beside it, not counted in its budget."""
-    experiment = f"search:{search.name}:{objective.metric}:{seed}"
+    experiment = f"search:{search.name}:{objective}:{seed}"
     arena = Arena(lab, space, objective, budget, random.Random(f"{experiment}:{lab.request.name}"))
     search.run(arena)
     for number, outcome in enumerate(arena.tried.values()):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from compiler.lab.search.base import Arena, Objective, Search
+from compiler.lab.objective import Condition, Objective
+from compiler.lab.search.base import Arena, Search
 from dialects.errors import OctetError
 
-__all__ = ["SEARCHES", "Arena", "Objective", "Search", "search_named"]
+__all__ = ["SEARCHES", "Arena", "Condition", "Objective", "Search", "search_named"]
 
 SEARCHES: Mapping[str, tuple[str, str]] = {
     "exhaustive": ("compiler.lab.search.exhaustive", "Exhaustive"),

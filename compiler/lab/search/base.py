@@ -10,30 +10,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compiler.lab.lab import Lab, Outcome
-from compiler.lab.metrics import METRICS
+from compiler.lab.objective import Objective
 from compiler.lab.space import Order, Space
-from dialects.errors import OctetError
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A metric to be made better; an order that fails, or has no such figure, is worse than any."""
-
-    metric: str = "sqnr_db"
-
-    def __post_init__(self) -> None:
-        known = [metric.name for metric in METRICS.values() if metric.better]
-        if self.metric not in known:
-            raise OctetError(f"--objective: expected one of {', '.join(known)}, got {self.metric}")
-
-    def score(self, outcome: Outcome) -> float:
-        """The greater the better."""
-        value = outcome.metrics.get(self.metric)
-        if outcome.status != "ok" or value is None:
-            # Without noise there is no figure in dB: nothing is better.
-            exact = outcome.status == "ok" and self.metric == "sqnr_db"
-            return math.inf if exact else -math.inf
-        return value if METRICS[self.metric].better == "more" else -value
 
 
 @dataclass

@@ -22,7 +22,7 @@ BATCH = 8
 SAME_IN_A_ROW = 8
 """Batches without anything new before the search ends: a sampler that has converged stays where it
 is, and asking it takes longer the more it was told."""
-WORST = -1e9
+WORST = -1e30
 """What a sampler is told of an order that fails."""
 
 

@@ -15,7 +15,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 import compiler.lab.audit as auditing
 from compiler.cli.lab import main
-from compiler.lab.audit import Auditor, audit
+from compiler.lab.audit import Auditor, run_audit
 from compiler.lab.contracts import contract_of
 from compiler.lab.reduce import reduced, sliced
 from compiler.lab.subject import Subject, SubjectRequest
@@ -139,7 +139,7 @@ def test_a_true_declaration_is_not(check: Callable[..., Auditor]) -> None:
 
 
 def test_octets_own_passes_do_as_they_say(subject: Subject) -> None:
-    report = audit(subject, orders=3, walks=6, seed=5)
+    report = run_audit(subject, orders=3, walks=6, seed=5)
     assert [(one.name, one.kind, one.fact) for one in report.disagreements] == []
     assert report.steps > 100
 

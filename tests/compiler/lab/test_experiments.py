@@ -215,3 +215,12 @@ def test_space_counts_and_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line.index("squash-qdq") < line.index("dce") for line in listed)
     run(["space", "--sample", "2", "--seed", "3"])
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_every_public_name_is_there() -> None:
+    import compiler.lab
+
+    for name in compiler.lab.__all__:
+        assert getattr(compiler.lab, name) is not None
+    with pytest.raises(AttributeError):
+        _ = compiler.lab.nothing

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distributed import Client, LocalCluster
 
 from compiler.cli.lab import run
 from compiler.lab.engine import Rules
@@ -53,8 +55,7 @@ def test_two_processes_give_the_same(
 @pytest.fixture
 def scheduler() -> Iterator[str]:
     """The address of a Dask cluster of two worker processes on this machine."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
+    with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         yield cluster.scheduler_address
@@ -68,9 +69,33 @@ def test_a_cluster_gives_the_same(
     assert lines_of(tmp_path / "runs.jsonl") == alone
 
 
-def test_a_killed_run_goes_on(model: Path, data: Path, tmp_path: Path, alone: list[str]) -> None:
+@pytest.mark.filterwarnings("default")
+def test_a_worker_of_a_cluster_may_die(
+    model: Path, data: Path, tmp_path: Path, alone: list[str], scheduler: str
+) -> None:
     output = tmp_path / "runs.jsonl"
-    arguments = command(model, data, output)
+    with Client(scheduler) as client:
+        pids = list(client.run(os.getpid).values())
+
+    def kill_one() -> None:
+        while not (output.exists() and len(output.read_bytes().splitlines()) > 5):
+            time.sleep(0.005)
+        os.kill(pids[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    run(command(model, data, output, "--scheduler", scheduler))
+    killer.join(10)
+    assert not killer.is_alive()
+    assert lines_of(output) == alone
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_killed_run_goes_on(
+    model: Path, data: Path, tmp_path: Path, alone: list[str], workers: str
+) -> None:
+    output = tmp_path / "runs.jsonl"
+    arguments = command(model, data, output, "--workers", workers)
     process = subprocess.Popen(
         [sys.executable, "-m", "compiler.cli.lab", *arguments],
         stdout=subprocess.DEVNULL,
@@ -81,15 +106,34 @@ def test_a_killed_run_goes_on(model: Path, data: Path, tmp_path: Path, alone: li
             output.exists() and len(output.read_bytes().splitlines()) > 10
         ):
             time.sleep(0.005)
+        children = children_of(process.pid)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+    # No worker lives on.
+    for _ in range(200):
+        if not any(map(is_alive, children)):
+            break
+        time.sleep(0.1)
+    assert not any(map(is_alive, children))
     written = output.read_bytes()
     assert 0 < len(written.splitlines()) < len(alone)
     # As if the kill had met the middle of a line.
     output.write_bytes(written[:-20])
     run(arguments)
     assert lines_of(output) == alone
+
+
+def children_of(pid: int) -> list[int]:
+    task = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_finished_run_adds_nothing(model: Path, data: Path, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from . import (
+    attention,
     constants,
     elementwise,
     linear,
     movement,
+    nbits,
     normalization,
     pooling,
     qoperator,
@@ -16,10 +18,12 @@ from . import (
 )
 
 __all__ = [
+    "attention",
     "constants",
     "elementwise",
     "linear",
     "movement",
+    "nbits",
     "normalization",
     "pooling",
     "qoperator",
