@@ -13,9 +13,9 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from compiler.lab.engine import Evaluation
+from compiler.lab.front import undominated, worth
 from compiler.lab.lab import Lab
 from compiler.lab.lines import identity, now
-from compiler.lab.metrics import METRICS
 from dialects.context import Feed
 from runtime.program import Program
 
@@ -27,26 +27,13 @@ AXES = ("latency_ns", "sqnr_db")
 
 def front(evaluations: Mapping[str, Evaluation], axes: Sequence[str] = AXES) -> list[str]:
     """The final programs that no other one is as good as in all of `axes` and better in one."""
-    values = {
-        ir: tuple(_worth(name, found.metrics.get(name)) for name in axes)
-        for ir, found in evaluations.items()
-        if found.status == "ok"
-    }
-    return [
-        ir
-        for ir, worth in values.items()
-        if not any(_beats(other, worth) for other in values.values())
-    ]
-
-
-def _worth(name: str, value: float | None) -> float:
-    if value is None:  # no noise at all
-        return float("inf")
-    return value if METRICS[name].better == "more" else -value
-
-
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+    return undominated(
+        {
+            ir: tuple(worth(name, found.metrics) for name in axes)
+            for ir, found in evaluations.items()
+            if found.status == "ok"
+        }
+    )
 
 
 def measure(lab: Lab, finals: Iterable[str], *, rounds: int = ROUNDS) -> dict[str, list[float]]:
