@@ -6,6 +6,7 @@ input" (IEEE TSE, 2002).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -50,4 +51,4 @@ def ddmin(items: Sequence[T], shows: Callable[[tuple[T, ...]], bool]) -> tuple[T
 
 def _split(indices: tuple[int, ...], pieces: int) -> list[tuple[int, ...]]:
     bounds = [len(indices) * piece // pieces for piece in range(pieces + 1)]
-    return [indices[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    return [indices[a:b] for a, b in itertools.pairwise(bounds) if a < b]

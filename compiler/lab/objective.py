@@ -102,6 +102,10 @@ class Objective:
         """It has a figure, and keeps all conditions."""
         return math.isfinite(score := self.score(judged)) and score > -MISSED
 
+    def admits(self, judged: Judged) -> bool:
+        """It works and keeps all conditions, with or without noise."""
+        return judged.status == "ok" and self.score(judged) > -MISSED
+
     def value(self, score: float) -> float:
         """The metric of a score."""
         return score if METRICS[self.metric].better == "more" else -score

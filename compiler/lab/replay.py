@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compiler.lab.engine import Rules
+from compiler.lab.experiments.ablate import ablation_line, run_ablation
 from compiler.lab.experiments.pairs import Context, idempotence_line, pair_line
 from compiler.lab.lab import Lab
 from compiler.lab.lines import evaluation_line, identity, order_line, run_line, step_line
+from compiler.lab.objective import Condition, Objective
 from compiler.lab.provenance import ENVIRONMENT, digest_of, request_of
 from compiler.lab.record import Line, without_time
 from compiler.lab.subject import SubjectRequest
@@ -133,6 +135,11 @@ def remade(lab: Lab, line: Line) -> Line:
         case "pair":
             context = Context(tuple(line["before"]), tuple(line["after"]))
             return pair_line(lab, line["a"], line["b"], context, line["context"], line["epsilon"])
+        case "ablation":
+            objective = Objective(line["metric"], tuple(map(Condition.of, line["conditions"])))
+            base, other = (tuple(line[which]["path"]) for which in ("base", "other"))
+            found = run_ablation(lab, base, other, objective, share=line["share"])
+            return ablation_line(lab, found, objective)
         case "idempotence":
             again = idempotence_line(lab, line["pass"], tuple(line["before"]))
             if again is None:

@@ -102,10 +102,12 @@ def objective_of(args: argparse.Namespace) -> Objective:
     return Objective(args.objective, tuple(map(Condition.of, args.require)))
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, *, output: bool = True) -> None:
-    """Models, data, and how to run."""
+def add_run_arguments(
+    parser: argparse.ArgumentParser, *, output: bool = True, models: str = "+"
+) -> None:
+    """Models, data, and how to run. `models` says how many as argparse's nargs does."""
     parser.add_argument(
-        "models", metavar="MODEL", nargs="+", type=Path, help="a .onnx model or .mlir text"
+        "models", metavar="MODEL", nargs=models, type=Path, help="a .onnx model or .mlir text"
     )
     parser.add_argument(
         "--output",

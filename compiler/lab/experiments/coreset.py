@@ -7,7 +7,8 @@ at most H(n) times as many (Chvátal, 1979).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from compiler.lab.experiments.transfer import Scores
@@ -28,7 +29,7 @@ def coverage(scores: Scores, epsilon: float = EPSILON) -> dict[Order, frozenset[
     }
 
 
-def greedy_cover(covers: Mapping[Order, Set[str]]) -> list[Order]:
+def greedy_cover(covers: Mapping[Order, AbstractSet[str]]) -> list[Order]:
     """Orders, each covering most of what those before it leave; of equals the first. What no order
     covers stays uncovered."""
     left = set().union(*covers.values())

@@ -22,7 +22,7 @@ def pareto_rows(
     programs: dict[str, Row] = {}
     counted: Counter[str] = Counter()
     for row in table.rows:
-        if row.final is not None and row.status == "ok" and objective.score(row) > -1e17:
+        if row.final is not None and objective.admits(row):
             programs.setdefault(row.final, row)
             counted[row.final] += 1
     values = {
