@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections import Counter
 
@@ -20,8 +21,10 @@ from compiler.lab.cli.arguments import (
 from compiler.lab.cli.tables import figure, print_table
 from compiler.lab.experiments.search import Found, run_search
 from compiler.lab.lab import Lab, Outcome
+from compiler.lab.objective import Objective
 from compiler.lab.search import SEARCHES, search_named
 from compiler.lab.timing import front, measure
+from dialects.errors import OctetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_objective_arguments(parser)
     group = parser.add_argument_group("search")
     group.add_argument(
-        "--method", default="exhaustive", help=f"one of {', '.join(SEARCHES)} (default %(default)s)"
+        "--method",
+        metavar="NAME,..",
+        default="exhaustive",
+        help=f"one or more of {', '.join(SEARCHES)}, each with the whole budget "
+        "(default %(default)s)",
+    )
+    group.add_argument(
+        "--runs",
+        metavar="N",
+        type=int,
+        default=1,
+        help="repeat each with the seeds --seed, --seed + 1, .. (default 1)",
     )
     group.add_argument(
         "--budget", metavar="N", type=int, help="orders to evaluate (default: as many as there are)"
@@ -45,16 +59,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    search, objective = search_named(args.method), objective_of(args)
+    searches = [search_named(name.strip()) for name in args.method.split(",")]
+    objective = objective_of(args)
+    if args.runs < 1:
+        raise OctetError(f"--runs {args.runs}: at least 1")
+    several = len(searches) * args.runs > 1
     with labs(args) as made:
         for lab in made:
             space = lab.space(**space_options(args))
-            start = time.perf_counter()
-            found = run_search(lab, space, search, objective, budget=args.budget, seed=args.seed)
-            lab.watcher.end()
-            _report(lab, found, time.perf_counter() - start)
+            for search, seed in itertools.product(searches, range(args.runs)):
+                start = time.perf_counter()
+                found = run_search(
+                    lab, space, search, objective, budget=args.budget, seed=args.seed + seed
+                )
+                seconds = time.perf_counter() - start
+                if several:
+                    _print_run(search.name, args.seed + seed, found, objective, seconds)
+                else:
+                    _report(lab, found, seconds)
             if args.time:
                 _print_times(measure(lab, front(lab.evaluations)))
+
+
+def _print_run(method: str, seed: int, found: Found, objective: Objective, seconds: float) -> None:
+    best = found.best.metrics.get(objective.metric) if found.best else None
+    tried = len(found.outcomes)
+    print(f"{method} (seed {seed}): best {figure(best, 4)} of {tried} orders, {seconds:.1f} s")
 
 
 def _report(lab: Lab, found: Found, seconds: float) -> None:

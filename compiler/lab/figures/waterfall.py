@@ -1,0 +1,94 @@
+"""What each pass of the default order does to the IR: ops and casts after it, step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.lab.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Rows,
+    models_of,
+    panels,
+    short,
+    styled,
+)
+from compiler.lab.results import DEFAULT, rows_of
+
+if TYPE_CHECKING:
+    from compiler.lab.figures import Source
+
+
+def rows(source: Source) -> Rows:
+    """For each model, one row per pass of its default order: the change in all ops, and in casts
+    (quantize, dequantize and requantize)."""
+    steps = {
+        (line["run_id"], line["ir_in"], line["path"][-1]): line
+        for line in source.lines
+        if line["kind"] == "step"
+    }
+    roots = {line["run_id"]: line["run"]["root"] for line in source.lines if line["kind"] == "run"}
+    run_of = {
+        line["model"]: line["run_id"]
+        for line in source.lines
+        if line["kind"] == "order" and line["experiment"] == DEFAULT
+    }
+    found: list[dict[str, Any]] = []
+    for row in rows_of(source.lines):
+        if row.experiment != DEFAULT or any(one["model"] == row.model for one in found):
+            continue
+        run_id = run_of[row.model]
+        ir = roots.get(run_id)
+        for number, text in enumerate(row.order):
+            step = steps.get((run_id, ir, text))
+            if step is None:
+                break
+            casts = sum(step["casts"].values())
+            found.append(
+                {
+                    "model": row.model,
+                    "number": number,
+                    "pass": text,
+                    "casts": casts,
+                    "others": sum(step["ops"].values()) - casts,
+                    "rewrites": sum(step["rewrites"].values()),
+                }
+            )
+            ir = step["ir_out"]
+    return found
+
+
+def draw(rows: Rows) -> Any:
+    """Bars float from the sum before a pass to that after it: casts in blue, other ops orange."""
+    models = models_of(rows)
+    longest = max(sum(row["model"] == model for row in rows) for model in models)
+    with styled():
+        from matplotlib.patches import Patch
+
+        figure, axes = panels(models, 3.8, 1.0 + 0.27 * longest, columns=2)
+        for model, ax in axes.items():
+            mine = [row for row in rows if row["model"] == model]
+            casts = others = 0
+            for y, row in enumerate(mine):
+                for offset, name, colour, start in (
+                    (-0.2, "casts", BLUE, casts),
+                    (0.2, "others", ORANGE, others),
+                ):
+                    change = row[name]
+                    ax.barh(y + offset, change, 0.38, left=start, color=colour, linewidth=0)
+                    if change:
+                        end = max(start, start + change)
+                        ax.annotate(f"{change:+d}", (end, y + offset), xytext=(3, 0),
+                                    textcoords="offset points", va="center",
+                                    fontsize=7)  # fmt: skip
+                casts, others = casts + row["casts"], others + row["others"]
+            ax.axvline(0, color=GREY, linewidth=0.8)
+            ax.set_yticks(range(len(mine)), [short(row["pass"]) for row in mine])
+            ax.invert_yaxis()
+            ax.margins(x=0.15)
+            ax.grid(False, axis="y")
+            ax.set_xlabel("ops, against the start")
+        handles = [Patch(color=BLUE, label="casts"), Patch(color=ORANGE, label="other ops")]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
