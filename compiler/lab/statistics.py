@@ -5,8 +5,10 @@ Chance comes from seeds alone, so results are the same every time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -44,6 +46,23 @@ def bootstrap(
     spread = statistic(sample[drawn], axis=1)
     low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(statistic(sample, axis=0)), float(low), float(high))
+
+
+def proportion(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """A share with Wilson's score interval (1927), which has a width where all trials agree.
+
+    Raises ValueError without trials.
+    """
+    if trials < 1:
+        raise ValueError("no trials")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = successes / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = (
+        z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
+    )
+    # Rounding must not leave the share outside.
+    return Interval(share, min(max(0.0, middle - half), share), max(min(1.0, middle + half), share))
 
 
 def paired_p_value(left: Sequence[float], right: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compiler.lab.figures.style import Rows, short, styled
-from compiler.lab.statistics import bootstrap
+from compiler.lab.statistics import proportion
 
 if TYPE_CHECKING:
     from compiler.lab.figures import Source
@@ -17,7 +17,7 @@ COMMUTES = ("equal-ir", "equal-bits", "within-epsilon")
 
 def rows(source: Source) -> Rows:
     """One row per pair, over all models and contexts in which both orders work: the share that
-    commute with its bootstrap interval, and the median distance of outputs of those that do not."""
+    commute with its Wilson interval, and the median distance of outputs of those that do not."""
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in source.lines:
         if line["kind"] == "pair":
@@ -31,7 +31,7 @@ def rows(source: Source) -> Rows:
             "share": None, "low": None, "high": None, "distance": None,
         }  # fmt: skip
         if work:
-            interval = bootstrap([float(line["verdict"] in COMMUTES) for line in work])
+            interval = proportion(sum(line["verdict"] in COMMUTES for line in work), len(work))
             row |= {"share": interval.estimate, "low": interval.low, "high": interval.high}
             apart = [line["distance"] for line in work if line["verdict"] == "different"]
             row["distance"] = float(np.median(apart)) if apart else None
@@ -49,7 +49,7 @@ def draw(rows: Rows) -> Any:
         from matplotlib.figure import Figure
         from matplotlib.patches import Rectangle
 
-        size = 2.4 + 0.62 * len(names)
+        size = 2.2 + 0.5 * len(names)
         figure = Figure(figsize=(size + 1.0, size))
         ax = figure.subplots()
         ax.grid(False)
@@ -65,8 +65,8 @@ def draw(rows: Rows) -> Any:
             dark = row["share"] < 0.5
             ink = "white" if dark else "black"
             ax.text(x, y - 0.1, f"{row['share']:.0%}", ha="center", va="center", color=ink,
-                    fontsize=8)  # fmt: skip
-            ax.text(x, y + 0.22, f"{100 * row['low']:.0f}\u2013{100 * row['high']:.0f}",
+                    fontsize=7.5)  # fmt: skip
+            ax.text(x, y + 0.24, f"{100 * row['low']:.0f}\u2013{100 * row['high']:.0f}",
                     ha="center", va="center", color=ink, fontsize=5.5)  # fmt: skip
         image = ax.imshow(values, cmap=matplotlib.colormaps["cividis"], vmin=0, vmax=1)
         ax.set_xticks(range(len(names) - 1), [short(n) for n in names[:-1]], rotation=45,
@@ -81,5 +81,6 @@ def draw(rows: Rows) -> Any:
         bar.outline.set_visible(False)
         handle = Rectangle((0, 0), 1, 1, facecolor="#EEEEEE", edgecolor="#999999", hatch="////",
                            linewidth=0, label="only one order works")  # fmt: skip
-        ax.legend(handles=[handle], loc="upper right")
+        ax.legend(handles=[handle], loc="upper right", fontsize=9)
+        ax.set_title("share of contexts that commute, 95 % interval below", loc="left", fontsize=9)
     return figure

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.lab.experiments.coreset import coreset_rows
-from compiler.lab.figures.style import CYCLE, DASHES, MARKERS, Rows, styled
+from compiler.lab.figures.style import BLUE, ORANGE, SKY, Rows, styled
 from compiler.lab.results import common_scores, tables_of
 
 if TYPE_CHECKING:
     from compiler.lab.figures import Source
+
+COLOURS = (BLUE, ORANGE, SKY)
+HATCHES = ("", "//", "..")
 
 
 def rows(source: Source) -> Rows:
@@ -22,29 +25,33 @@ def rows(source: Source) -> Rows:
 
 
 def draw(rows: Rows) -> Any:
-    """Models covered over orders chosen; one line per epsilon, lines a little apart."""
+    """Models covered by the first orders of the coreset; one bar per epsilon."""
     models = rows[0]["models"]
     epsilons = list(dict.fromkeys(row["epsilon"] for row in rows))
     most = max(row["number"] for row in rows)
+    wide = 0.8 / len(epsilons)
     with styled():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(4.6, 3.2))
         ax = figure.subplots()
         for index, epsilon in enumerate(epsilons):
-            mine = [row for row in rows if row["epsilon"] == epsilon]
-            counts = [0, *(row["covered"] for row in mine)]
-            counts += [counts[-1]] * (most + 1 - len(counts))
-            apart = 0.04 * (index - (len(epsilons) - 1) / 2)
-            label = f"within {epsilon:.0%} of the best" if epsilon else "the best"
-            ax.plot([x + apart for x in range(most + 1)], [c - apart for c in counts],
-                    color=CYCLE[index], marker=MARKERS[index], linestyle=DASHES[index],
-                    linewidth=1.6, markersize=5,
-                    label=label)  # fmt: skip
+            counts = [row["covered"] for row in rows if row["epsilon"] == epsilon]
+            counts += [counts[-1]] * (most - len(counts))
+            label = f"within {epsilon:.2g} of it, relative" if epsilon else "the best order itself"
+            bars = ax.bar(
+                [x + (index - (len(epsilons) - 1) / 2) * wide for x in range(1, most + 1)],
+                counts, wide * 0.92, color=COLOURS[index], hatch=HATCHES[index],
+                edgecolor="white", linewidth=0, label=label,
+            )  # fmt: skip
+            ax.bar_label(bars, fontsize=8, padding=1)
         ax.axhline(models, color="grey", linewidth=0.8, linestyle=":")
-        ax.set_xticks(range(most + 1))
+        ax.set_xticks(range(1, most + 1))
+        ax.set_xlim(0.4, most + 0.6)
         ax.set_yticks(range(models + 1))
+        ax.set_ylim(0, models * 1.12)
+        ax.grid(False, axis="x")
         ax.set_xlabel("orders in the coreset")
         ax.set_ylabel(f"models covered, of {models}")
-        ax.legend(loc="lower right")
+        figure.legend(loc="outside lower center", ncols=min(len(epsilons), 2), fontsize=8)
     return figure

@@ -43,7 +43,7 @@ def draw(rows: Rows) -> Any:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
 
-        figure = Figure(figsize=(6.5, 5.2))
+        figure = Figure(figsize=(6.0, 4.2))
         ax = figure.subplots()
         ax.set_axis_off()
         for row in rows:
@@ -62,12 +62,12 @@ def draw(rows: Rows) -> Any:
             ax.plot([x], [y], "o", color="black", markersize=7)
             side = "center" if abs(x) < 0.15 else ("left" if x > 0 else "right")
             ax.text(1.1 * x, 1.12 * y, short(name), ha=side, va="center", fontsize=9)
-        ax.set_xlim(-1.9, 1.9)
+        ax.set_xlim(-1.75, 1.75)
         ax.set_ylim(-1.3, 1.25)
         ax.set_aspect("equal")
         handles = [
             Line2D([], [], color=BLUE, label="enables"),
             Line2D([], [], color=RED, linestyle="--", label="disables"),
         ]
-        ax.legend(handles=handles, loc="lower right")
+        ax.legend(handles=handles, loc="lower right", borderaxespad=0)
     return figure

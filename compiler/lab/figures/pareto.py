@@ -33,7 +33,7 @@ def draw(rows: Rows) -> Any:
             mine = [row for row in rows if row["model"] == model]
             _panel(ax, mine, metric)
         handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

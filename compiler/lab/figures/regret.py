@@ -75,7 +75,9 @@ def draw(rows: Rows) -> Any:
     methods = list(dict.fromkeys(row["method"] for row in rows))
     metric = rows[0]["metric"]
     with styled():
-        figure, axes = panels(models_of(rows), 4.4, 3.3, columns=2)
+        from matplotlib.ticker import FuncFormatter
+
+        figure, axes = panels(models_of(rows), 4.4, 2.9, columns=2)
         for model, ax in axes.items():
             for index, method in enumerate(methods):
                 mine = [r for r in rows if (r["model"], r["method"]) == (model, method)]
@@ -90,6 +92,7 @@ def draw(rows: Rows) -> Any:
                 ax.fill_between(x, y["low"], y["high"], step="post", color=colour, alpha=0.12,
                                 linewidth=0)  # fmt: skip
             ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             ax.set_xlabel("evaluations")
             ax.set_ylabel(f"regret, {label_of(metric)}")
             ax.margins(y=0.08)

@@ -39,8 +39,9 @@ def draw(rows: Rows) -> Any:
     """One line per model; the dotted line is as many programs as orders."""
     with styled():
         from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter
 
-        figure = Figure(figsize=(WIDTH, 3.4))
+        figure = Figure(figsize=(WIDTH + 1, 3.2))
         ax = figure.subplots()
         greatest = max(row["orders"] for row in rows)
         for index, model in enumerate(models_of(rows)):
@@ -59,5 +60,7 @@ def draw(rows: Rows) -> Any:
         ax.set_ylim(0.8, max(2.5 * most, 10))
         ax.set_xlabel("orders")
         ax.set_ylabel("distinct IRs behind the order")
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        figure.legend(loc="outside right upper", fontsize=8)
     return figure

@@ -19,7 +19,6 @@ YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8C8C8C"
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 WIDTH = 6.5
 """Inches: one column of a page."""
@@ -69,7 +68,7 @@ def panels(models: Sequence[str], width: float, height: float, columns: int = 3)
 
     across = min(columns, len(models))
     down = -(-len(models) // across)
-    figure = Figure(figsize=(width * across, height * down))
+    figure = Figure(figsize=(max(width * across, 4.6), height * down + 0.5))  # the legend below
     axes = figure.subplots(down, across, squeeze=False)
     flat = list(axes.flat)
     for unused in flat[len(models) :]:

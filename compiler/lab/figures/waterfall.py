@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from compiler.lab.figures.style import (
@@ -53,6 +54,7 @@ def rows(source: Source) -> Rows:
                     "casts": casts,
                     "others": sum(step["ops"].values()) - casts,
                     "rewrites": sum(step["rewrites"].values()),
+                    "changed": step["ir_in"] != step["ir_out"],
                 }
             )
             ir = step["ir_out"]
@@ -69,26 +71,40 @@ def draw(rows: Rows) -> Any:
         figure, axes = panels(models, 3.8, 1.0 + 0.27 * longest, columns=2)
         for model, ax in axes.items():
             mine = [row for row in rows if row["model"] == model]
-            casts = others = 0
+            sums = {"casts": 0, "others": 0}
             for y, row in enumerate(mine):
-                for offset, name, colour, start in (
-                    (-0.2, "casts", BLUE, casts),
-                    (0.2, "others", ORANGE, others),
-                ):
-                    change = row[name]
+                for offset, name, colour in ((-0.2, "casts", BLUE), (0.2, "others", ORANGE)):
+                    change, start = row[name], sums[name]
+                    if not change:
+                        continue
                     ax.barh(y + offset, change, 0.38, left=start, color=colour, linewidth=0)
-                    if change:
-                        end = max(start, start + change)
-                        ax.annotate(f"{change:+d}", (end, y + offset), xytext=(3, 0),
-                                    textcoords="offset points", va="center",
-                                    fontsize=7)  # fmt: skip
-                casts, others = casts + row["casts"], others + row["others"]
+                    _say(ax, max(start, start + change), y + offset, f"{change:+d}")
+                    sums[name] += change
+                if not row["casts"] and not row["others"]:
+                    said = "same ops, new values or places" if row["changed"] else "no change"
+                    _say(ax, 0, y, said, GREY)
+            low, high = _range(mine)
+            ax.set_xlim(low - 0.05 * (high - low), high + 0.2 * (high - low))
             ax.axvline(0, color=GREY, linewidth=0.8)
             ax.set_yticks(range(len(mine)), [short(row["pass"]) for row in mine])
             ax.invert_yaxis()
-            ax.margins(x=0.15)
             ax.grid(False, axis="y")
             ax.set_xlabel("ops, against the start")
         handles = [Patch(color=BLUE, label="casts"), Patch(color=ORANGE, label="other ops")]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def _say(ax: Any, x: float, y: float, text: str, colour: str = "black") -> None:
+    ax.annotate(
+        text.replace("-", "\u2212") if text[0] == "-" else text,
+        (x, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, color=colour,
+    )  # fmt: skip
+
+
+def _range(rows: Rows) -> tuple[int, int]:
+    """The least and the greatest sum that bars reach."""
+    reached = [0]
+    for name in ("casts", "others"):
+        reached += itertools.accumulate(row[name] for row in rows)
+    return min(reached), max(*reached, 1)
