@@ -62,7 +62,8 @@ def rows(source: Source) -> Rows:
 
 
 def draw(rows: Rows) -> Any:
-    """Bars float from the sum before a pass to that after it: casts in blue, other ops orange."""
+    """Bars float from the sum before a pass to that after it: casts in blue, other ops orange.
+    *in place*: no op more or less, but other values, types or places."""
     models = models_of(rows)
     longest = max(sum(row["model"] == model for row in rows) for model in models)
     with styled():
@@ -81,13 +82,13 @@ def draw(rows: Rows) -> Any:
                     _say(ax, max(start, start + change), y + offset, f"{change:+d}")
                     sums[name] += change
                 if not row["casts"] and not row["others"]:
-                    said = "same ops, new values or places" if row["changed"] else "no change"
+                    said = "in place" if row["changed"] else "nothing"
                     _say(ax, 0, y, said, GREY)
             low, high = _range(mine)
-            ax.set_xlim(low - 0.05 * (high - low), high + 0.2 * (high - low))
+            ax.set_xlim(low - 0.05 * (high - low), high + 0.25 * (high - low))
             ax.axvline(0, color=GREY, linewidth=0.8)
             ax.set_yticks(range(len(mine)), [short(row["pass"]) for row in mine])
-            ax.invert_yaxis()
+            ax.set_ylim(len(mine) - 0.4, -0.6)
             ax.grid(False, axis="y")
             ax.set_xlabel("ops, against the start")
         handles = [Patch(color=BLUE, label="casts"), Patch(color=ORANGE, label="other ops")]
