@@ -65,7 +65,7 @@ def main() -> int:
         "--workers", args.workers,
     ]  # fmt: skip
     space = ["--passes", passes, "--ignore-contracts", *CONDITION]
-    searches = ["--method", METHODS, "--runs", "3" if args.quick else "10"]
+    searches = ["--method", METHODS, "--runs", "3" if args.quick else "10", "--from-scratch"]
     budget = ["--budget", "60" if args.quick else "200"]
     commands = [
         ["pairs", *run, "--contexts", "2" if args.quick else "4"],

@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", metavar="N", type=int, help="orders to evaluate (default: as many as there are)"
     )
     group.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="do not begin with the default order: how good are the searches themselves",
+    )
+    group.add_argument(
         "--time",
         action="store_true",
         help="also measure the latency of the programs that none beats in modelled latency and "
@@ -70,8 +75,9 @@ def run(args: argparse.Namespace) -> None:
             for search, seed in itertools.product(searches, range(args.runs)):
                 start = time.perf_counter()
                 found = run_search(
-                    lab, space, search, objective, budget=args.budget, seed=args.seed + seed
-                )
+                    lab, space, search, objective, budget=args.budget, seed=args.seed + seed,
+                    from_scratch=args.from_scratch,
+                )  # fmt: skip
                 seconds = time.perf_counter() - start
                 if several:
                     _print_run(search.name, args.seed + seed, found, objective, seconds)

@@ -10,6 +10,9 @@ from compiler.lab.lines import order_line
 from compiler.lab.search import Arena, Objective, Search
 from compiler.lab.space import Space
 
+FROM_SCRATCH = " from scratch"
+"""Behind the names of searches that were not told the default order."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -29,10 +32,15 @@ def run_search(
     *,
     budget: int | None = None,
     seed: int = 0,
+    from_scratch: bool = False,
 ) -> Found:
-    """Runs a search. The default order is evaluated beside it, not counted in its budget."""
-    experiment = f"search:{search.name}:{objective}:{seed}"
-    arena = Arena(lab, space, objective, budget, random.Random(f"{experiment}:{lab.request.name}"))
+    """Runs a search. The default order is evaluated beside it, not counted in its budget;
+    `from_scratch` keeps it from searches that would begin with it."""
+    name = f"{search.name}{FROM_SCRATCH if from_scratch else ''}"
+    experiment = f"search:{name}:{objective}:{seed}"
+    chance = random.Random(f"{experiment}:{lab.request.name}")
+    start = None if from_scratch else lab.subject.sections.default
+    arena = Arena(lab, space, objective, budget, chance, start)
     search.run(arena)
     for number, outcome in enumerate(arena.tried.values()):
         lab.record.add(order_line(lab, experiment, outcome, number))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from compiler.lab.experiments.search import FROM_SCRATCH
 from compiler.lab.objective import Objective
 from compiler.lab.record import Line
 from compiler.lab.results import Row, Table
@@ -15,6 +16,8 @@ from compiler.lab.statistics import bootstrap, holm, noise_floor, paired_p_value
 
 SEARCH = re.compile(r"search:(?P<method>[^:]+):(?P<objective>[^:]+):(?P<seed>-?\d+)")
 """The experiment of a search's orders."""
+UNTOLD = ("random", "exhaustive", "optuna-tpe", "optuna-nsgaii")
+"""Searches that are from scratch in any case."""
 REFERENCE = "random"
 """The search that the others are tested against."""
 
@@ -25,7 +28,10 @@ def runs_of(rows: Iterable[Row], objective: Objective) -> dict[tuple[str, str, i
     for row in rows:
         match = SEARCH.fullmatch(row.experiment)
         if match is not None and match["objective"] == str(objective):
-            found.setdefault((row.model, match["method"], int(match["seed"])), []).append(row)
+            method = match["method"]
+            if method.removesuffix(FROM_SCRATCH) in UNTOLD:
+                method = method.removesuffix(FROM_SCRATCH)
+            found.setdefault((row.model, method, int(match["seed"])), []).append(row)
     return {key: sorted(run, key=lambda row: row.number) for key, run in found.items()}
 
 

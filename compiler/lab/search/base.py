@@ -19,7 +19,8 @@ class Arena:
     """What a search works with: a space, a budget, chance, and the lab.
 
     An order counts against the budget when it is first evaluated. `tried` has every order with its
-    outcome, in the order in which they were asked for.
+    outcome, in the order in which they were asked for. `start` is an order that searches may begin
+    with: the default, unless they are to find everything themselves.
     """
 
     lab: Lab
@@ -27,6 +28,7 @@ class Arena:
     objective: Objective
     budget: int | None
     random: random.Random
+    start: Order | None = None
     tried: dict[Order, Outcome] = field(default_factory=dict[Order, Outcome])
 
     @property

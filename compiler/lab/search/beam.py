@@ -10,7 +10,7 @@ from compiler.lab.space import Order
 
 WIDTH = 4
 COMPLETIONS = 2
-"""Full orders by which a beginning is judged: one that goes on as the default does, if that is
+"""Full orders by which a beginning is judged: one that goes on as `arena.start` does, if that is
 legal, and others by chance."""
 
 
@@ -45,7 +45,7 @@ def _descend(arena: Arena, width: int) -> None:
 
 def _completions(arena: Arena, prefix: Order) -> list[Order]:
     names = [name_of(text) for text in prefix]
-    rest = list(arena.lab.subject.sections.default)
+    rest = list(arena.start or ())
     for name in names:
         match = next((text for text in rest if name_of(text) == name), None)
         if match is not None:

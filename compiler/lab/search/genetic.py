@@ -26,8 +26,7 @@ class Genetic(Search):
     def run(self, arena: Arena) -> None:
         if not arena.space.count():
             return
-        default = arena.lab.subject.sections.default
-        first = [default] if arena.space.contains(default) else []
+        first = [arena.start] if arena.start and arena.space.contains(arena.start) else []
         while len(first) < POPULATION:
             first.append(arena.space.random_order(arena.random))
         arena.evaluate(first)

@@ -1,4 +1,4 @@
-"""Steepest ascent from the default order, then from random ones."""
+"""Steepest ascent from the order to begin with, then from random ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Greedy(Search):
     def run(self, arena: Arena) -> None:
         if not arena.space.count():
             return
-        start: Order = arena.lab.subject.sections.default
-        if not arena.space.contains(start):
+        start = arena.start
+        if start is None or not arena.space.contains(start):
             start = arena.space.random_order(arena.random)
         idle = 0
         while arena.left > 0 and idle < SAME_IN_A_ROW:

@@ -43,7 +43,8 @@ class Scored:
 
 def arena_of(space: Space, budget: int | None, seed: int = 0) -> tuple[Arena, Scored]:
     lab: Any = Scored(space)
-    return Arena(lab, space, Objective(), budget, random.Random(seed)), lab
+    start = lab.subject.sections.default
+    return Arena(lab, space, Objective(), budget, random.Random(seed), start), lab
 
 
 @pytest.mark.parametrize("method", [*GUIDED, "random", "exhaustive"])
@@ -80,6 +81,15 @@ def test_a_search_finds_better_orders_than_chance(method: str) -> None:
 
     seeds = range(5)
     assert sum(best(method, s) for s in seeds) > sum(best("random", s) for s in seeds)
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_a_search_can_do_without_an_order_to_begin_with(method: str) -> None:
+    arena, lab = arena_of(Space.of(PASSES), 40)
+    arena.start = None
+    search_named(method).run(arena)
+    assert len(lab.asked) == 40
+    assert lab.asked[0] != lab.subject.sections.default
 
 
 @pytest.mark.parametrize("method", SEARCHES)
