@@ -38,7 +38,7 @@ def draw(rows: Rows) -> Any:
         for index, epsilon in enumerate(epsilons):
             counts = [row["covered"] for row in rows if row["epsilon"] == epsilon]
             counts += [counts[-1]] * (most - len(counts))
-            label = f"within {epsilon:.2g} of it, relative" if epsilon else "the best order itself"
+            label = f"within {100 * epsilon:g} % of the best" if epsilon else "the best itself"
             bars = ax.bar(
                 [x + (index - (len(epsilons) - 1) / 2) * wide for x in range(1, most + 1)],
                 counts, wide * 0.92, color=COLOURS[index], hatch=HATCHES[index],
@@ -53,5 +53,5 @@ def draw(rows: Rows) -> Any:
         ax.grid(False, axis="x")
         ax.set_xlabel("orders in the coreset")
         ax.set_ylabel(f"models covered, of {models}")
-        figure.legend(loc="outside lower center", ncols=min(len(epsilons), 2), fontsize=8)
+        figure.legend(loc="outside lower center", ncols=len(epsilons), fontsize=8)
     return figure

@@ -23,12 +23,12 @@ def rows(source: Source) -> Rows:
 
 
 def draw(rows: Rows) -> Any:
-    """Circles are programs, the larger the more orders come to them; the line is the front, the
-    star the default. A program without noise has no figure in dB: a triangle at the upper edge."""
+    """Circles are programs, the larger the more orders come to them; rings on a line are the
+    front, the star is the default. A program without noise has no figure in dB: a triangle at the upper edge."""
     metric = next(name for name in rows[0] if name not in KNOWN)
     models = models_of(rows)
     with styled():
-        figure, axes = panels(models, 3.3, 2.9)
+        figure, axes = panels(models, 3.3, 2.6, columns=2 if len(models) in (2, 4) else 3)
         for model, ax in axes.items():
             mine = [row for row in rows if row["model"] == model]
             _panel(ax, mine, metric)
@@ -48,10 +48,10 @@ def _panel(ax: Any, rows: Rows, metric: str) -> None:
     sizes = [25 + 175 * row["orders"] / most for row in known]
     ax.scatter(*points(known), s=sizes, color=GREY, alpha=0.6, linewidths=0, label="program")
     front = sorted((row for row in known if row["front"]), key=lambda row: row[LATENCY])
-    ax.plot(*points(front), "-", color=BLUE, linewidth=1.2, marker="o", markersize=4,
-            label="front")  # fmt: skip
+    ax.plot(*points(front), "-", color=BLUE, linewidth=1.2, marker="o", markersize=15,
+            markerfacecolor="none", label="front")  # fmt: skip
     default = [row for row in known if row["default"]]
-    ax.plot(*points(default), "*", color=RED, markersize=13, markeredgecolor="white",
+    ax.plot(*points(default), "*", color=RED, markersize=11, markeredgecolor="white",
             label="default", linestyle="none")  # fmt: skip
     exact = [row[LATENCY] / 1e3 for row in rows if row[metric] is None]
     ax.plot(exact, [0.97] * len(exact), "^", color="black", markersize=7, linestyle="none",
