@@ -19,7 +19,7 @@ from compiler.calibration.table import Entry, Table, read_tables
 from dialects.calibrator import Measured, Method, Range
 from dialects.context import Feed, OctetContext
 from dialects.program import range_of, scheme_of
-from passes.calibrate.measurement import Measurement, measure, observed_values
+from passes.calibrate.measuring.measurement import Measurement, measure, observed_values
 
 
 @dataclass

@@ -14,7 +14,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, main_function
 from passes.base import Numerics, OctetPass
 from passes.dataflow import constant_of
-from passes.quantize.side_by_side import Linear, SideBySide, first_batches, with_bias
+from passes.quantize.correction.side_by_side import Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread
 
 CORRECTED = "bias_corrected"
