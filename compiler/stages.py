@@ -74,6 +74,7 @@ STAGES: tuple[Stage, ...] = (
             # Before ranges are measured: these change the values.
             "equalize-channels{by=off}",
             "smooth-activations{alpha=off}",
+            "split-outlier-channels",
             "calibrate",
         ),
     ),
