@@ -19,7 +19,7 @@ from dialects.nn.linear import MatmulOp
 from dialects.program import nn_ops, scheme_of, sole_user
 from passes.base import Numerics, OctetPass
 from passes.dataflow import quantizations
-from passes.quantize.side_by_side import first_batches
+from passes.quantize.correction.side_by_side import first_batches
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate
 
