@@ -102,7 +102,8 @@ STAGES: tuple[Stage, ...] = (
             # Ranges shrink one by one, before values that move together share theirs.
             "clip-outliers{samples=0}",
             "unify-scales",
-            # On the types that are final, rounding first: what it leaves, biases take up.
+            # On the types that are final, rounding first: what it leaves, biases take up
+            # (docs/pass-ordering.md: what other orders cost).
             "round-adaptively{samples=0}",
             "correct-bias{samples=0}",
             # Once scales are settled, and before what moves data moves integers.

@@ -36,6 +36,17 @@ from passes.dataflow import (
     varying_operand,
     weight_operand,
 )
+from passes.facts import (
+    MOVEMENT_ON_INTEGERS,
+    NO_ADJACENT_DCAST_QCAST,
+    NO_UNUSED_OPS,
+    ON_TENSORS,
+    OPS_NUMBERED,
+    PRECISION_PLACED,
+    QDQ_INSERTED,
+    RANGES_KNOWN,
+    SCALES_UNIFIED,
+)
 from passes.integer.proofs import (
     INT32_MAX,
     accumulator_bounds,
@@ -103,6 +114,18 @@ class InsertQdqPass(OctetPass):
 
     name = "insert-qdq"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
+    ESTABLISHES: ClassVar = frozenset({QDQ_INSERTED})
+    INVALIDATES: ClassVar = frozenset(
+        {
+            RANGES_KNOWN,
+            OPS_NUMBERED,
+            SCALES_UNIFIED,
+            MOVEMENT_ON_INTEGERS,
+            NO_ADJACENT_DCAST_QCAST,
+            NO_UNUSED_OPS,
+        }
+    )
 
     activation_type: Literal["u8", "s8"] = "u8"
     activation_symmetric: bool = False
