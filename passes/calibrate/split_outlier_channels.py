@@ -19,6 +19,7 @@ from dialects.nn.linear import MatmulOp
 from dialects.program import nn_ops, scheme_of, sole_user
 from passes.base import Numerics, OctetPass
 from passes.dataflow import quantizations
+from passes.facts import RANGES_KNOWN
 from passes.quantize.correction.side_by_side import first_batches
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate
@@ -65,11 +66,12 @@ class SplitOutlierChannelsPass(OctetPass):
     off, at most `channels` and one in 32, are those that leave the least rounding noise behind the
     function, which is as the sum over channels of the squared step; nothing happens where that
     gains less than 3 dB. Only between two products of constant weights whose values nothing else
-    uses. `samples=0` turns the pass off.
+    uses; of two pairs that share a product only the first. `samples=0` turns the pass off.
     """
 
     name = "split-outlier-channels"
     NUMERICS: ClassVar = Numerics.ROUNDING
+    INVALIDATES: ClassVar = frozenset({RANGES_KNOWN})
     NEEDS_DATA: ClassVar = True
 
     samples: int = 64
@@ -86,6 +88,8 @@ class SplitOutlierChannelsPass(OctetPass):
             return
         extremes = self._measure(ctx, module, sites)
         for site in sites:
+            if site.up.parent is None:
+                continue  # the second product of a site that was split
             before, behind = (extremes[value] for value in site.values)
             found = outliers(before, behind, min(self.channels, site.width // FEW))
             if found.size:
@@ -206,6 +210,8 @@ def split(site: Site, channels: np.ndarray, ctx: OctetContext) -> None:
     """Computes `channels` between the two products on their own."""
     up, function, down = site.up, site.function, site.down
     up.attributes[SPLIT] = UnitAttr()
+    taken = (up.b, up.bias, down.b)
+    replaced = [value.owner for value in taken if value and isinstance(value.owner, ConstantOp)]
 
     def constant(array: np.ndarray, like: SSAValue) -> ConstantOp:
         made = ConstantOp.of(np.ascontiguousarray(array), ctx.weights)
@@ -253,6 +259,9 @@ def split(site: Site, channels: np.ndarray, ctx: OctetContext) -> None:
     others = [op for op in new if not isinstance(op, ConstantOp)]
     Rewriter.insert_op(others, InsertPoint.before(down))
     Rewriter.replace_op(down, rest)
+    for constant_op in replaced:
+        if not constant_op.result.uses:
+            Rewriter.erase_op(constant_op)
 
 
 def _take_attributes(part: NnOp, whole: NnOp) -> None:
