@@ -32,6 +32,10 @@ class Session:
     _methods: dict[int, str] = field(default_factory=dict[int, str], init=False)
     _data: str | None = field(default=None, init=False)
 
+    @property
+    def replaces_data(self) -> bool:
+        return bool(self.options.tables)
+
     def known_ranges(
         self, module: ModuleOp, values: Sequence[SSAValue], methods: Mapping[int, Method]
     ) -> Mapping[int, Range]:

@@ -66,7 +66,8 @@ class SplitOutlierChannelsPass(OctetPass):
     off, at most `channels` and one in 32, are those that leave the least rounding noise behind the
     function, which is as the sum over channels of the squared step; nothing happens where that
     gains less than 3 dB. Only between two products of constant weights whose values nothing else
-    uses; of two pairs that share a product only the first. `samples=0` turns the pass off.
+    uses; of two pairs that share a product only the first. `samples=0` turns the pass off. With a
+    table of ranges and no data it does nothing.
     """
 
     name = "split-outlier-channels"
@@ -84,7 +85,7 @@ class SplitOutlierChannelsPass(OctetPass):
             raise OctetError(f"split-outlier-channels: channels is at least 1, got {self.channels}")
         sites = [site for op in nn_ops(module) if (site := site_of(op)) is not None]
         sites = [site for site in sites if site.width >= FEW]
-        if not sites or not self.samples:
+        if not sites or not self.samples or _has_only_ranges(ctx):
             return
         extremes = self._measure(ctx, module, sites)
         for site in sites:
@@ -112,6 +113,13 @@ class SplitOutlierChannelsPass(OctetPass):
         for feed in first_batches(ctx, self.samples, self.name):
             evaluate(module, feed, ctx.weights, observe)
         return extremes
+
+
+def _has_only_ranges(ctx: OctetContext) -> bool:
+    """Ranges were measured before, and channels cannot be. The calibrator checks that the ranges
+    are of a program of which none was split."""
+    known = ctx.calibrator is not None and ctx.calibrator.replaces_data
+    return known and ctx.calibration_data is None
 
 
 @dataclass(frozen=True)

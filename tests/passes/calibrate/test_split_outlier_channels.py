@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import compiler
 from compiler.driver import Compilation, CompileRequest
+from dialects.errors import OctetError
 from dialects.nn.linear import MatmulOp
 from dialects.program import nn_ops
 from passes.calibrate.split_outlier_channels import (
@@ -145,6 +146,22 @@ def test_of_pairs_that_share_a_product_the_first_is_split(
     (expected,) = onnxruntime.InferenceSession(str(path)).run(None, feeds)
     (found,) = evaluate(compilation.module, feeds, compilation.ctx.weights).values()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_table_alone_holds_for_the_program_that_is_whole(tmp_path: Path) -> None:
+    feeds = {"x": np.random.default_rng(1).standard_normal((64, 64)).astype(np.float32)}
+    path = chain_of_products(tmp_path / "chain.onnx", 2)
+    whole, split = tmp_path / "whole.json", tmp_path / "split.json"
+    off = {f"{OPTION}.samples": 0}
+    measured = {"calibration_data": feeds, "save_calibration_table": whole}
+    expected = compiler.compile(path, **measured, pass_options=off).run(feeds)
+    found = compiler.compile(path, calibration_table=whole).run(feeds)
+    np.testing.assert_array_equal(found["m1"], expected["m1"])
+    expected = compiler.compile(path, **{**measured, "save_calibration_table": split}).run(feeds)
+    found = compiler.compile(path, calibration_data=feeds, calibration_table=split).run(feeds)
+    np.testing.assert_array_equal(found["m1"], expected["m1"])
+    with pytest.raises(OctetError, match="outlier channels are split only with data"):
+        compiler.compile(path, calibration_table=split)
 
 
 def extremes(high: np.ndarray) -> Extremes:
