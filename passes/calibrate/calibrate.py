@@ -23,7 +23,7 @@ from dialects.program import (
     set_argument_range,
 )
 from passes.base import Numerics, OctetPass
-from passes.calibrate.measurement import by_reference, measure, observed_values
+from passes.calibrate.measuring.measurement import by_reference, measure, observed_values
 from passes.facts import RANGES_KNOWN
 
 

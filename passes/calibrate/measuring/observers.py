@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dialects.calibrator import Method, Range
-from passes.calibrate.histogram import Histogram
-from passes.calibrate.thresholds import (
+from passes.calibrate.measuring.histogram import Histogram
+from passes.calibrate.measuring.thresholds import (
     Distribution,
     greatest_sqnr_range,
     least_divergence_range,
