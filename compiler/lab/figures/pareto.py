@@ -24,7 +24,8 @@ def rows(source: Source) -> Rows:
 
 def draw(rows: Rows) -> Any:
     """Circles are programs, the larger the more orders come to them; rings on a line are the
-    front, the star is the default. A program without noise has no figure in dB: a triangle at the upper edge."""
+    front, the star is the default. A program without noise has no figure in dB: a triangle at the
+    upper edge."""
     metric = next(name for name in rows[0] if name not in KNOWN)
     models = models_of(rows)
     with styled():
