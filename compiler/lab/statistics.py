@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,8 @@ def paired_p_value(left: Sequence[float], right: Sequence[float]) -> float:
     except ImportError as error:
         raise OctetError("paired tests need scipy: pip install 'octet[lab]'") from error
     # Exact while it can be: without ties and zeros; scipy falls back by itself otherwise.
-    return float(wilcoxon(differences, zero_method="wilcox", method="auto").pvalue)
+    result: Any = wilcoxon(differences, zero_method="wilcox", method="auto")
+    return float(result.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

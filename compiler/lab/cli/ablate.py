@@ -16,7 +16,7 @@ from compiler.lab.cli.tables import figure, print_table
 from compiler.lab.experiments.ablate import SHARE, Ablation, run_ablation
 from compiler.lab.lab import Lab
 from compiler.lab.objective import Objective
-from compiler.lab.record import write_csv
+from compiler.lab.record import Line, write_csv
 from compiler.lab.results import tables_of
 from compiler.lab.sections import name_of
 from compiler.lab.space import Order
@@ -52,13 +52,14 @@ def run(args: argparse.Namespace) -> None:
     if not 0 < args.share <= 1:
         raise OctetError(f"--share {args.share:g}: above 0 and at most 1")
     objective = objective_of(args)
+    lines: list[Line] = []
     with labs(args) as made:
         for lab in made:
             default = lab.subject.sections.default
             other = _order(args.order, default) if args.order else _best(lab, objective)
             base = _order(args.base, default) if args.base else default
             _report(lab, run_ablation(lab, base, other, objective, share=args.share), objective)
-        lines = [line for line in lab.record if line["kind"] == "ablation"]
+            lines = [line for line in lab.record if line["kind"] == "ablation"]
     write_csv(lines, args.output.with_name(f"{args.output.stem}.ablate.csv"))
 
 

@@ -24,7 +24,7 @@ WIDTH = 6.5
 """Inches: one column of a page."""
 DPI = 200
 
-SETTINGS: Mapping[str, Any] = {
+SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 9,
     "axes.titlesize": 10,
@@ -58,7 +58,7 @@ def styled() -> Any:
     except ImportError as error:
         raise OctetError("figures need matplotlib: pip install 'octet[lab]'") from error
     matplotlib.use("Agg")
-    with matplotlib.rc_context(dict(SETTINGS)):
+    with matplotlib.rc_context(SETTINGS):
         yield matplotlib
 
 
