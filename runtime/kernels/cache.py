@@ -37,6 +37,7 @@ from numba.core.base import _load_global_helpers
 from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
 from runtime.kernels.vector_ir import GeneratedFunction
+from runtime.translation.module import SYMBOL, llvm_text, optimized
 
 _SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
@@ -194,57 +195,31 @@ def _source(module: ModuleType) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-_FLAGS = {
-    "no_cpython_wrapper": True,
-    "no_compile": True,  # leave that to `object_file`
-    "nrt": False,  # no reference counts
-    "error_model": "numpy",  # no check for a division by zero
-}
-
 # --- compiling ---
 
 
 def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     """Compiles a kernel; returns (symbol, object file).
 
-    Raises `ValueError` if the code needs a function that cannot be found at run time, and numba's
-    own errors if it cannot be compiled.  Reference counting is off: a kernel that allocates does
-    not compile.
+    Raises `ValueError` if the code needs a function that cannot be found at run time, and
+    `TranslationError` if it cannot be compiled.
     """
-    from numba.core import compiler, registry, types
-    from numba.core.compiler_lock import global_compiler_lock
-
-    from runtime.kernels.numba_pipeline import KernelLibrary
-
-    function = kernel.function
+    function, machine = kernel.function, _target_machine()
     if isinstance(function, GeneratedFunction):
-        return function.compile(_target_machine())
+        return function.compile(machine)
     assert isinstance(function, FunctionType)
-    flags = compiler.Flags()
-    for name, value in _FLAGS.items():
-        setattr(flags, name, value)
-    with global_compiler_lock:
-        target: Any = registry.cpu_target
-        library = KernelLibrary(target.target_context.codegen(), function.__name__)
-        compiled = compiler.compile_extra(
-            target.typing_context,
-            target.target_context,
-            function,
-            (types.int64,) * 3,
-            types.void,
-            flags,
-            {},
-            library=library,
-        )
-        object_file = library.object_file()
-        _check_symbols(kernel, library.get_llvm_str())
-        return compiled.fndesc.llvm_cfunc_wrapper_name, object_file
+    module = optimized(llvm_text(function, machine.triple), machine)
+    _check_symbols(kernel, module)
+    return SYMBOL, machine.emit_object(module)
 
 
-def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
+def _check_symbols(kernel: Kernel, module: llvm.ModuleRef) -> None:
     """LLVM's linker ends the process at an unknown symbol: find it out before."""
-    for name in re.findall(r'^declare [^@]*@"?([\w.$]+)"?\(', llvm_text, re.MULTILINE):
-        if not name.startswith("llvm.") and llvm.address_of_symbol(name) is None:
+    for function in module.functions:
+        name = function.name
+        if not function.is_declaration or name.startswith("llvm."):
+            continue
+        if llvm.address_of_symbol(name) is None:
             raise ValueError(
                 f"kernel {kernel.key} calls {name}, which does not exist in this process"
             )
