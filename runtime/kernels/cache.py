@@ -32,10 +32,10 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 import numba
-from numba.core.base import _load_global_helpers
 
 from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
+from runtime.kernels.symbols import has_symbol
 from runtime.kernels.vector_ir import GeneratedFunction
 from runtime.translation.module import SYMBOL, llvm_text, optimized
 
@@ -219,7 +219,7 @@ def _check_symbols(kernel: Kernel, module: llvm.ModuleRef) -> None:
         name = function.name
         if not function.is_declaration or name.startswith("llvm."):
             continue
-        if llvm.address_of_symbol(name) is None:
+        if not has_symbol(name):
             raise ValueError(
                 f"kernel {kernel.key} calls {name}, which does not exist in this process"
             )
@@ -232,9 +232,6 @@ def _check_symbols(kernel: Kernel, module: llvm.ModuleRef) -> None:
 def _target_machine_options() -> dict[str, Any]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    # What numba defines for the code it generates, when it compiles for the first time; this
-    # process may never. One missing symbol leaves all those after it unresolved, without an error.
-    _load_global_helpers()
     return {"cpu": cpu_name(), "features": cpu_features(), "opt": 3, "jit": True}
 
 

@@ -13,6 +13,7 @@ is the one family without `every_kernel`.
 from __future__ import annotations
 
 import hashlib
+import linecache
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -168,13 +169,16 @@ NAMES: dict[str, Any] = {
 @cache
 def loop_kernel(text: str) -> Kernel:
     """The kernel of a generated text."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
     space: dict[str, Any] = dict(NAMES)
-    exec(compile(text, "<generated loop>", "exec"), space)
+    file = f"<generated loop {digest[:16]}>"
+    exec(compile(text, file, "exec"), space)
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
     function: Callable[..., Any] = space["kernel"]
     function.__module__ = __name__
     function.__qualname__ = "loop_kernel"
     checked: KernelFunction = function
-    return Kernel.of(checked, hashlib.sha256(text.encode()).hexdigest())
+    return Kernel.of(checked, digest)
 
 
 # --- planning ------------------------------------------------------------------------------------

@@ -12,13 +12,13 @@ import builtins
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
 
 from runtime.translation import operators
@@ -535,24 +535,14 @@ class _Translator:
             raise TranslationError("no keywords in calls")
         function = self.expression(node.func)
         arguments = [self.expression(argument) for argument in node.args]
-        if isinstance(function, Dispatcher):
-            function = function.py_func
         if isinstance(function, FunctionType):
             return self.inlined(function, arguments)
         if isinstance(function, _Intrinsic):
             return self._intrinsic(function, arguments)
-        made = [as_value(self.builder, argument) for argument in arguments]
-        if isinstance(function, type) and issubclass(function, np.generic):
-            return self._conversion(kind_of_dtype(np.dtype(function).name), made)
-        if function in _CONVERSIONS:
-            return self._conversion(_CONVERSIONS[function], made)
-        if function in _FUNCTIONS:
-            return _FUNCTIONS[function](self.builder, *made)
-        raise TranslationError(f"{function!r} cannot be called")
-
-    def _conversion(self, kind: Any, arguments: list[Value]) -> Value:
-        (value,) = arguments
-        return convert(self.builder, value, kind)
+        apply = _FUNCTIONS.get(function) or _conversion_to(function)
+        if apply is None:
+            raise TranslationError(f"{function!r} cannot be called")
+        return apply(self.builder, *(as_value(self.builder, argument) for argument in arguments))
 
     def _intrinsic(self, function: Any, arguments: list[Any]) -> Any:
         made = [as_value(self.builder, argument) for argument in arguments]
@@ -580,6 +570,18 @@ _KNOWN_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: lambda a, b: a > b,
     ast.GtE: lambda a, b: a >= b,
 }
+
+
+@cache
+def _conversion_to(target: Any) -> Callable[[ir.IRBuilder, Value], Value] | None:
+    """What calling a scalar type does; None if it is none."""
+    if isinstance(target, type) and issubclass(target, np.generic):
+        kind = kind_of_dtype(np.dtype(target).name)
+    elif target in _CONVERSIONS:
+        kind = _CONVERSIONS[target]
+    else:
+        return None
+    return lambda builder, value: convert(builder, value, kind)
 
 
 def _is_cheap(node: ast.expr) -> bool:

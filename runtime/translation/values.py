@@ -84,7 +84,7 @@ def as_value(builder: ir.IRBuilder, known: Any) -> Value:
     if isinstance(known, np.generic):
         kind = kind_of_dtype(known.dtype.name)
         return Value(kind, llvm_type(kind)(known.item()))
-    raise TranslationError(f"{known!r} is not a value of compiled code")
+    raise TranslationError(f"{known!r} is no value of compiled code")
 
 
 def _as_aggregate(builder: ir.IRBuilder, items: list[Value]) -> Value:
