@@ -20,6 +20,7 @@ from numba.core import types
 from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.intrinsics import POINTERS, declare, intrinsic, u16_pointer
 from runtime.kernels.isa import Isa, cpu_features
+from runtime.translation.marks import unrolled
 from runtime.kernels.strided import (
     advance,
     argument,
@@ -79,7 +80,7 @@ def lookup_kernel(y: str, permute: bool) -> Kernel:
         @device
         def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
             table = table_pointer(argument(row, _TABLE))
-            for i in range(n):
+            for i in unrolled(n):
                 y[i * sy] = table[x[i * sx]]
 
     return nest2(lookup_kernel, row_function, "uint8", y, permute)

@@ -66,6 +66,9 @@ def standardize_kernel(dtype: str) -> Kernel:
             if xs == 1 and ys == 1 and step == 1:
                 for k in range(size):
                     result[k] = store((load(source[k]) - mean) * factor * scale[k] + bias[k])
+            elif xs == 1 and ys == 1 and step == 0:
+                for k in range(size):
+                    result[k] = store((load(source[k]) - mean) * factor * scale[0] + bias[0])
             else:
                 for k in range(size):
                     scaled = (load(source[k * xs]) - mean) * factor * scale[k * step]

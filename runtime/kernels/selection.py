@@ -31,6 +31,7 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.translation.marks import seldom, unrolled
 
 _COLUMNS = 64
 _SIZE, _STRIDE = parameters_at(2), parameters_at(2) + 1
@@ -125,9 +126,12 @@ def arg_kernel(dtype: str, largest: bool = True) -> Kernel:
             for i in range(n):
                 source = advance(x, i * sx)
                 best, index = source[0], 0
-                for k in range(1, size):
-                    if wins(source[k * stride], best, mask, last):
-                        best, index = source[k * stride], k
+                for k in unrolled(size):
+                    value = source[k * stride]
+                    if seldom(better(value, best, mask)):
+                        best, index = value, k
+                    elif last and not better(best, value, mask):
+                        best, index = value, k
                 y[i * sy] = index
 
     return nest2(arg_kernel, row_function, dtype, "int64", largest)

@@ -16,6 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from runtime.kernels.isa import cpu_features
+from runtime.translation.hints import NOT_UNROLLED, loop_hint
 
 HalfKind = Literal["bf16", "f16"]
 """Floats of 16 bits: bfloat16 and IEEE binary16."""
@@ -199,7 +200,9 @@ class Emitter:
     def loop(
         self, count: Any, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
     ) -> list[Any]:
-        """`for i in range(count): carried = body(i, carried)`; returns the last `carried`."""
+        """`for i in range(count): carried = body(i, carried)`; returns the last `carried`.
+
+        LLVM does not unroll it: generators write as many steps as they want."""
         builder = self.builder
         before = builder.block
         inside = builder.append_basic_block("loop")
@@ -212,7 +215,8 @@ class Emitter:
         outputs = list(body(index, list(inputs)))
         following = builder.add(index, I64(1))
         end = builder.block  # the body may have added blocks
-        builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        back = builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        back.set_metadata("llvm.loop", loop_hint(builder.module, NOT_UNROLLED))
         index.add_incoming(I64(0), before)
         index.add_incoming(following, end)
 

@@ -23,6 +23,8 @@ from numba.core.extending import _Intrinsic
 
 from runtime.translation import operators
 from runtime.translation.errors import TranslationError
+from runtime.translation.hints import NOT_UNROLLED, loop_hint
+from runtime.translation.marks import seldom, unrolled
 from runtime.translation.source import Definition, definition_of, free_names
 from runtime.translation.values import (
     BOOL,
@@ -55,6 +57,10 @@ _CHEAP = (
     *(ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift),
 )
 """Syntax whose code may run although its result is not asked for: that is cheaper than a branch."""
+
+
+_SELDOM = 2000
+"""Once in so many times, a condition is said to hold that seldom does."""
 
 
 class _Place(NamedTuple):
@@ -284,7 +290,10 @@ class _Translator:
         return not self.builder.block.is_terminated and not self._has_returned()
 
     def _If(self, statement: ast.If) -> None:
-        condition = self._truth(self.expression(statement.test))
+        test, is_seldom = statement.test, False
+        if isinstance(test, ast.Call) and self.expression(test.func) is seldom:
+            (test,), is_seldom = test.args, True
+        condition = self._truth(self.expression(test))
         if isinstance(condition, bool):
             self._suite(statement.body if condition else statement.orelse)
             return
@@ -293,7 +302,10 @@ class _Translator:
             ways.append(("else", statement.orelse))
         blocks = [self.builder.append_basic_block(name) for name, _ in ways]
         after = self.builder.append_basic_block("after")
-        self.builder.cbranch(condition, blocks[0], blocks[1] if statement.orelse else after)
+        other = blocks[1] if statement.orelse else after
+        branch = self.builder.cbranch(condition, blocks[0], other)
+        if is_seldom:
+            branch.set_weights([1, _SELDOM])
         reached = not statement.orelse
         for block, (_, body) in zip(blocks, ways, strict=True):
             self.builder.position_at_end(block)
@@ -332,7 +344,8 @@ class _Translator:
     def _For(self, statement: ast.For) -> None:
         """`for name in range(...)`, the condition below the body as LLVM wants it."""
         call = statement.iter
-        if not isinstance(call, ast.Call) or self.expression(call.func) is not range:
+        function = self.expression(call.func) if isinstance(call, ast.Call) else None
+        if not isinstance(call, ast.Call) or function not in (range, unrolled):
             raise TranslationError("a for loop needs a range")
         start, stop, step = self._range([self.expression(argument) for argument in call.args])
         kind, builder = start.kind, self.builder
@@ -358,7 +371,9 @@ class _Translator:
         builder.position_at_end(again)
         following = builder.add(index, index.type(step), flags=("nsw",) if kind.signed else ())
         index.add_incoming(following, again)
-        builder.cbranch(compare(sign, following, stop.ir), inside, end)
+        back = builder.cbranch(compare(sign, following, stop.ir), inside, end)
+        if function is range:
+            back.set_metadata("llvm.loop", loop_hint(builder.module, NOT_UNROLLED))
         builder.position_at_end(end)
 
     def _range(self, bounds: list[Any]) -> tuple[Value, Value, int]:
