@@ -18,24 +18,10 @@ generates for the chains of loops.py.
 
 from __future__ import annotations
 
-import argparse
-import json
-import multiprocessing
-import os
-import re
-import statistics
 import sys
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from collections.abc import Callable
+from dataclasses import dataclass
 
 LIMIT = 0.2
 """Seconds that a first use should take at most."""

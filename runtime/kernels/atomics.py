@@ -136,9 +136,7 @@ def clock(typingctx: Any) -> Any:
 def has_futex() -> bool:
     """Whether threads can sleep on a word (`futex_wait`) on this system."""
     return (
-        sys.platform == "linux"
-        and platform.machine() in _FUTEX_NUMBERS
-        and has_symbol("syscall")
+        sys.platform == "linux" and platform.machine() in _FUTEX_NUMBERS and has_symbol("syscall")
     )
 
 

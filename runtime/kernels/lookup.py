@@ -20,7 +20,6 @@ from numba.core import types
 from runtime.kernels.abi import Call, Kernel, View
 from runtime.kernels.intrinsics import POINTERS, declare, intrinsic, u16_pointer
 from runtime.kernels.isa import Isa, cpu_features
-from runtime.translation.marks import unrolled
 from runtime.kernels.strided import (
     advance,
     argument,
@@ -29,6 +28,7 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.translation.marks import unrolled
 
 _TABLE = parameters_at(2)
 _BYTES = ir.VectorType(ir.IntType(8), 64)

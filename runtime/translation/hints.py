@@ -6,7 +6,6 @@ from typing import Any
 
 from llvmlite import ir
 
-
 NOT_UNROLLED = "llvm.loop.unroll.runtime.disable"
 """Loops of a few steps that are known may still become those steps; and vectors may interleave."""
 

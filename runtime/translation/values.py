@@ -90,7 +90,9 @@ def as_value(builder: ir.IRBuilder, known: Any) -> Value:
 def _as_aggregate(builder: ir.IRBuilder, items: list[Value]) -> Value:
     kinds = {item.kind for item in items}
     if len(kinds) != 1:
-        raise TranslationError(f"a tuple of {sorted(map(str, kinds))} is passed; one type is needed")
+        raise TranslationError(
+            f"a tuple of {sorted(map(str, kinds))} is passed; one type is needed"
+        )
     kind = types.UniTuple(kinds.pop(), len(items))
     whole = ir.Constant(llvm_type(kind), ir.Undefined)
     for index, item in enumerate(items):
@@ -118,7 +120,7 @@ def _is_unsigned(kind: Any) -> bool:
 @cache
 def common(a: Any, b: Any) -> Any:
     """The type of a value that is either of `a` or of `b`: the narrowest that holds both."""
-    if a == b or b == BOOL and is_integer(a):
+    if a == b or (b == BOOL and is_integer(a)):
         return a
     if a == BOOL and is_integer(b):
         return b
