@@ -128,9 +128,10 @@ def arg_kernel(dtype: str, largest: bool = True) -> Kernel:
                 best, index = source[0], 0
                 for k in unrolled(size):
                     value = source[k * stride]
-                    if seldom(better(value, best, mask)) or (
-                        last and not better(best, value, mask)
-                    ):
+                    # Two branches: the first alone is predicted, and the second a constant's.
+                    if seldom(better(value, best, mask)):  # noqa: SIM114
+                        best, index = value, k
+                    elif last and not better(best, value, mask):
                         best, index = value, k
                 y[i * sy] = index
 

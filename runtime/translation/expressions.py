@@ -75,9 +75,8 @@ class Expressions:
             columns = list(zip(*values, strict=True))
         else:
             columns = [tuple(values)]
-        results = []
-        for column in columns:
-            results.append(self._phi_of(column, [block for _, block in ways], after))
+        blocks = [block for _, block in ways]
+        results = [self._phi_of(column, blocks, after) for column in columns]
         for _, block in ways:
             self.builder.position_at_end(block)
             self.builder.branch(after)

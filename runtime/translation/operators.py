@@ -135,10 +135,10 @@ def compare(builder: ir.IRBuilder, operation: type[ast.cmpop], a: Value, b: Valu
 
 def _compared_as(a: Value, b: Value) -> Any:
     for value, other in ((a, b), (b, a)):
-        if isinstance(value.ir, ir.Constant) and value.kind == INT64:
-            # A constant that every type holds is no reason to compare in another.
-            if 0 <= value.ir.constant < 1 << 7 and other.kind != BOOL:
-                return other.kind
+        # A constant that every type holds is no reason to compare in another.
+        constant = isinstance(value.ir, ir.Constant) and value.kind == INT64
+        if constant and 0 <= value.ir.constant < 1 << 7 and other.kind != BOOL:
+            return other.kind
     return common(a.kind, b.kind)
 
 

@@ -43,7 +43,7 @@ def translate(function: FunctionType, into: ir.Function) -> None:
 class _Translator(Expressions):
     def __init__(self, builder: ir.IRBuilder) -> None:
         self.builder = builder
-        self.at: _Activation = None  # pyright: ignore[reportAttributeAccessIssue]
+        self.at: Any = None
         self.suite = self.suites = 0
 
     # --- functions ----------------------------------------------------------------------------

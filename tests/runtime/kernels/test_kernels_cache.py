@@ -134,5 +134,5 @@ def test_a_kernel_that_allocates_does_not_compile(directory: Path) -> None:
     def allocates(row: int, thread: int, threads: int) -> None:
         i64_pointer(row)[1] = np.zeros(3, np.int64)[thread]
 
-    with pytest.raises(TranslationError, match="allocates: .*zeros.* cannot be called"):
+    with pytest.raises(TranslationError, match=r"allocates: .*zeros.* cannot be called"):
         _ = allocates.address
