@@ -37,7 +37,7 @@ from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import cpu_features, cpu_name
 from runtime.kernels.symbols import has_symbol
 from runtime.kernels.vector_ir import GeneratedFunction
-from runtime.translation.module import SYMBOL, llvm_text, optimized
+from runtime.translation.module import SYMBOL, llvm_texts, optimized
 
 _SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
@@ -208,7 +208,7 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     if isinstance(function, GeneratedFunction):
         return function.compile(machine)
     assert isinstance(function, FunctionType)
-    module = optimized(llvm_text(function, machine.triple), machine)
+    module = optimized(llvm_texts(function, machine.triple), machine)
     _check_symbols(kernel, module)
     return SYMBOL, machine.emit_object(module)
 

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from runtime.kernels.isa import cpu_features
 from runtime.translation.hints import NOT_UNROLLED, loop_hint
+from runtime.translation.module import vector_code
 
 HalfKind = Literal["bf16", "f16"]
 """Floats of 16 bits: bfloat16 and IEEE binary16."""
@@ -243,11 +244,11 @@ def generated(name: str, arity: int, emit: Callable[[Emitter, list[Any]], None])
         if function is None:
             kind = ir.FunctionType(ir.VoidType(), [I64] * arity)
             function = ir.Function(module, kind, name)
-            function.linkage = "internal"
-            function.attributes.add("noinline")
             function.attributes.add("nounwind")
-            emitter = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
-            emit(emitter, list(function.args))
+            body = ir.Function(vector_code(module), kind, name)
+            body.attributes.add("nounwind")
+            emitter = Emitter(ir.IRBuilder(body.append_basic_block("entry")))
+            emit(emitter, list(body.args))
             emitter.builder.ret_void()
         return function
 

@@ -13,23 +13,47 @@ from runtime.translation.values import I64
 SYMBOL = "kernel"
 
 
-def llvm_text(function: FunctionType, triple: str) -> str:
-    """The LLVM IR of the C function `void kernel(int64 row, int64 thread, int64 threads)`."""
-    module = ir.Module(name="kernel")
-    module.triple = triple
+class _KernelModule(ir.Module):
+    """A kernel, and beside it the vector code that is written for it, which it calls."""
+
+    def __init__(self, triple: str) -> None:
+        super().__init__(name="kernel")
+        self.vectors = ir.Module(name="vectors")
+        self.triple = self.vectors.triple = triple
+
+
+def vector_code(module: ir.Module) -> ir.Module:
+    """Where functions are written that a kernel's module calls and LLVM need not improve much."""
+    assert isinstance(module, _KernelModule)
+    return module.vectors
+
+
+def llvm_texts(function: FunctionType, triple: str) -> tuple[str, str]:
+    """The LLVM IR of the C function `void kernel(int64 row, int64 thread, int64 threads)`, and of
+    the vector code that it calls."""
+    module = _KernelModule(triple)
     kernel = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 3), SYMBOL)
     kernel.attributes.add("nounwind")
     translate(function, kernel)
-    return str(module)
+    return str(module), str(module.vectors)
 
 
-def optimized(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    """The module of a text, optimized for a machine."""
+def optimized(texts: tuple[str, str], machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    """One module of both, optimized for a machine: the loops of a kernel with all that LLVM has,
+    vector code only where that is cheap."""
+    kernel, vectors = texts
+    module = _run_passes(kernel, machine, 3)
+    if "define" in vectors:
+        module.link_in(_run_passes(vectors, machine, 1))
+    return module
+
+
+def _run_passes(text: str, machine: llvm.TargetMachine, level: int) -> llvm.ModuleRef:
     module = llvm.parse_assembly(text)
     module.verify()
     module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = level == 3
     options.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
