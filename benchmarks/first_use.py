@@ -3,6 +3,7 @@
     python benchmarks/first_use.py                     three kernels of each maker
     python benchmarks/first_use.py --every             all of them
     python benchmarks/first_use.py softmax attention   only kernels whose name contains a word
+    python benchmarks/first_use.py --repeat 5          the least of five first uses of each
     python benchmarks/first_use.py --json first_use.json
 
 A kernel's first use compiles it, stores it in the cache and links it into the process. What comes
@@ -132,7 +133,13 @@ def loop_kernels() -> dict[str, Kernel]:
     return found
 
 
-def first_use(key: str, kernel: Kernel) -> FirstUse:
+def first_use(key: str, kernel: Kernel, repeat: int) -> FirstUse:
+    """The least of some first uses of a kernel."""
+    seconds = [_in_fork(kernel) for _ in range(repeat)]
+    return FirstUse(family_of(key), key, min(seconds, key=lambda of: of.cpu))
+
+
+def _in_fork(kernel: Kernel) -> Seconds:
     """Uses a kernel in a fork of this process."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
@@ -141,7 +148,7 @@ def first_use(key: str, kernel: Kernel) -> FirstUse:
     theirs.close()
     cpu, wall = ours.recv()
     child.join()
-    return FirstUse(family_of(key), key, Seconds(cpu, wall))
+    return Seconds(cpu, wall)
 
 
 def _use(kernel: Kernel, answer: Connection) -> None:
@@ -185,6 +192,7 @@ def main() -> int:
     )
     parser.add_argument("words", nargs="*", help="only kernels whose name contains one of them")
     parser.add_argument("--every", action="store_true", help="every kernel that there is")
+    parser.add_argument("--repeat", type=int, default=1, help="first uses of each kernel")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
 
@@ -194,7 +202,7 @@ def main() -> int:
         parser.error(f"no kernel's name contains {' or '.join(args.words)}")
     gc.freeze()  # the children would copy every page that the collector touches
     uses = [
-        first_use(key, kernel)
+        first_use(key, kernel, args.repeat)
         for key, kernel in track(
             kernels.items(), "compiling", console=Console(stderr=True), transient=True
         )

@@ -43,7 +43,7 @@ def loop_sources(module: ModuleOp) -> dict[str, list[str]]:
 
 
 _HEADER = """\
-# The loops of a program, as they are compiled by numba: one function per structure, which serves
+# The loops of a program, in the Python that numba compiles: one function per structure, which serves
 # all sizes. The names they use are in the table NAMES of runtime/kernels/loops.py.
 """
 

@@ -1,9 +1,9 @@
 """Compiled kernels on disk.
 
-A kernel is compiled by numba to one relocatable object file, stored under a digest of everything
+A kernel is compiled to one relocatable object file, stored under a digest of everything
 that can change its machine code: its key, the source text of its module and of the project modules
 that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
-a millisecond, and numba is not involved.
+a millisecond.
 
     <sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object file
 
@@ -81,8 +81,8 @@ def _entry(kernel: Kernel) -> tuple[str, bytes]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without collecting garbage: numba makes so many objects that it costs a seventh of the time
-    of a kernel's first use, and they are in use while it lasts."""
+    """Without collecting garbage: compiling makes many objects, which are in use while it
+    lasts."""
     enabled = gc.isenabled()
     gc.disable()
     try:

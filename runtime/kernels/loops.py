@@ -1,7 +1,7 @@
 """Kernels made from the bodies of loop ops (`kernel.map`, `kernel.reduce`).
 
-The text that `loop_source` generates is compiled by Python's own `compile` and then by numba, as
-if it stood in this module. That is safe although programs come from files: the text is put
+The text that `loop_source` generates is compiled by Python's own `compile` and then as other kernels
+are, as if it stood in this module. That is safe although programs come from files: the text is put
 together from a fixed table of expressions and from numbers, out of verified IR; no name, string or
 code of a program is part of it.
 
@@ -112,10 +112,8 @@ def use_wide_vectors(typingctx: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         attributes = builder.function.attributes
-        # llvmlite knows no attributes with values; they print like the others. Inlined into
-        # numba's wrapper, which has no such attribute, the kernel would lose it.
+        # llvmlite knows no attributes with values; they print like the others.
         set.add(attributes, '"prefer-vector-width"="512"')
-        attributes.add("noinline")
         return context.get_dummy_value()
 
     return signature, generate

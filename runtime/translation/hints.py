@@ -9,6 +9,8 @@ from llvmlite import ir
 NOT_UNROLLED = "llvm.loop.unroll.runtime.disable"
 """Loops of a few steps that are known may still become those steps; and vectors may interleave."""
 
+ROLLED = "llvm.loop.unroll.disable"
+
 
 def loop_hint(module: ir.Module, hint: str) -> Any:
     """A node for a loop's last branch: it begins with itself, by which LLVM tells loops apart."""

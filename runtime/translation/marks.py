@@ -17,6 +17,13 @@ def unrolled(count: int) -> range:
 
 
 @register_jitable
+def rolled(count: int) -> range:
+    """`range(count)`, the loop to be left one although its few steps are known: made vectors of
+    as it is, not steps."""
+    return range(count)
+
+
+@register_jitable
 def seldom(condition: bool) -> bool:
     """The condition of an `if` that seldom holds: a branch, which the CPU predicts, is faster than
     computing what follows always and choosing."""

@@ -146,8 +146,10 @@ def negative(builder: ir.IRBuilder, value: Value) -> Value:
     """-value."""
     if is_float(value.kind):
         return Value(value.kind, builder.fneg(value.ir))
-    kind = arithmetic(value.kind, value.kind)
-    return Value(kind, builder.neg(convert(builder, value, kind).ir))
+    # Of the value as it is: the least integer of a type stays what it is.
+    own = convert(builder, value, INT64) if value.kind == BOOL else value
+    kind = arithmetic(own.kind, own.kind)
+    return convert(builder, Value(own.kind, builder.neg(own.ir)), kind)
 
 
 def inverted(builder: ir.IRBuilder, value: Value) -> Value:

@@ -18,8 +18,8 @@ from llvmlite import ir
 from runtime.translation.activation import Activation, Loop, Place
 from runtime.translation.errors import TranslationError
 from runtime.translation.expressions import Expressions
-from runtime.translation.hints import NOT_UNROLLED, loop_hint
-from runtime.translation.marks import seldom, unrolled
+from runtime.translation.hints import NOT_UNROLLED, ROLLED, loop_hint
+from runtime.translation.marks import rolled, seldom, unrolled
 from runtime.translation.source import definition_of, free_names
 from runtime.translation.values import INT64, Value, as_value, common, convert, llvm_type
 
@@ -58,11 +58,13 @@ class _Translator(Expressions):
         outer, suite = self.at, self.suite
         self.at = Activation(definition, free_names(function), function.__globals__)
         self.suite = self.suites = self.suites + 1
-        for name, argument in zip(definition.parameters, arguments, strict=True):
-            self._assign_name(name, argument)
-        self._suite(definition.body)
-        result = self._result()
-        self.at, self.suite = outer, suite
+        try:
+            for name, argument in zip(definition.parameters, arguments, strict=True):
+                self._assign_name(name, argument)
+            self._suite(definition.body)
+            result = self._result()
+        finally:
+            self.at, self.suite = outer, suite
         return result
 
     def _result(self) -> Any:
@@ -230,7 +232,7 @@ class _Translator(Expressions):
         """`for name in range(...)`, the condition below the body as LLVM wants it."""
         call = statement.iter
         function = self.expression(call.func) if isinstance(call, ast.Call) else None
-        if not isinstance(call, ast.Call) or function not in (range, unrolled):
+        if not isinstance(call, ast.Call) or function not in (range, rolled, unrolled):
             raise TranslationError("a for loop needs a range")
         start, stop, step = self._range([self.expression(argument) for argument in call.args])
         kind, builder = start.kind, self.builder
@@ -257,8 +259,9 @@ class _Translator(Expressions):
         following = builder.add(index, index.type(step), flags=("nsw",) if kind.signed else ())
         index.add_incoming(following, again)
         back = builder.cbranch(compare(sign, following, stop.ir), inside, end)
-        if function is range:
-            back.set_metadata("llvm.loop", loop_hint(builder.module, NOT_UNROLLED))
+        if function is not unrolled:
+            hint = ROLLED if function is rolled else NOT_UNROLLED
+            back.set_metadata("llvm.loop", loop_hint(builder.module, hint))
         builder.position_at_end(end)
 
     def _range(self, bounds: list[Any]) -> tuple[Value, Value, int]:
