@@ -41,6 +41,7 @@ def compile(
     constants: Mapping[str, np.ndarray] | None = None,
     require: Mapping[str, str | Sequence[str]] | None = None,
     strategy: str | None = None,
+    debug_info: bool = False,
     **options: Any,
 ) -> Program:
     """Compiles an ONNX model, or `.mlir` text at any stage, to a program.
@@ -59,6 +60,8 @@ def compile(
     - strategy: how precisions are chosen: `rules`, `all` (the default) or `auto`. The options of
       `auto` are the command's flags: `max_drop`, `min_sqnr` or `min_agreement`,
       `evaluation_data`, `seed`, `strategy_state`, ... A budget that cannot be met is a warning.
+    - debug_info: a saved program can be compared with float, layer by layer
+      (`octet-run --compare-float`); it is larger by the float weights.
     - options: `recipe="r.toml"`, `place=["type:conv=int8"]`, `calibration_method`, `per_channel`,
       `nodes_to_exclude`, ...: the flags of the `compile` command with underscores.
       `pass_options={"calibrate.bins": 512}` reaches the rest.
@@ -70,6 +73,7 @@ def compile(
     return _compilation(
         path, calibration_data, require, {"strategy": strategy, **options},
         pass_pipeline=pass_pipeline, target=target, shapes=shapes or {}, constants=constants or {},
+        debug_info=debug_info,
     ).program()  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from compiler.recipes.sources import effective_recipe
 from compiler.recipes.toml_file import recipe_of_text
 from compiler.stages import (
     FIRST,
+    KEPT,
     LAST,
     PLACE,
     REMAINING,
@@ -83,7 +84,7 @@ class CompileRequest:
     - options: compile options: settings of passes (`compiler.options`), and the recipe, as files
       (`compiler.recipes.sources`) and as rules (`compiler.recipes.flags`).
     - rules: rules of the recipe that come after all those of `options`.
-    - emit: called with a stage's name after each stage.
+    - debug_info: the artifact keeps the program at earlier stages (`compiler.accuracy`).
     """
 
     model: Path
@@ -95,6 +96,7 @@ class CompileRequest:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rules: tuple[Rule, ...] = ()
+    debug_info: bool = False
 
 
 class Compilation:
@@ -117,6 +119,8 @@ class Compilation:
         self.ctx: OctetContext = make_context()
         self.placed: list[Placement] = []
         """The ops as stage `place` left them, if it ran or was where the compilation began."""
+        self.kept: dict[str, ModuleOp] = {}
+        """The program at earlier stages, if debug info was asked for."""
         self.calibrated = False
         """A stage has used the calibration data."""
         self.module: ModuleOp
@@ -237,8 +241,11 @@ class Compilation:
             self._end_stage(stage.name, pipeline, plan)
 
     def remaining(self) -> dict[str, str]:
-        """Canonical pipelines of the stages still to come, with the options asked for."""
-        return self._plan(STAGES[stage_index(self.stage) + 1 :])
+        """Canonical pipelines of the stages still to come, with the options asked for: what the
+        module says since the last stage ended."""
+        recorded = self.module.attributes.get(REMAINING)
+        assert isinstance(recorded, DictionaryAttr)
+        return {name: cast(StringAttr, text).data for name, text in recorded.data.items()}
 
     def _plan(self, stages: Sequence[Stage]) -> dict[str, str]:
         """Canonical pipelines of `stages`: the module's own, else the table's, with the options
@@ -279,6 +286,8 @@ class Compilation:
     ) -> None:
         self._record(stage, pipeline, plan)
         self._note_placement(stage)
+        if self.request.debug_info and stage in KEPT:
+            self.kept[stage] = cast(ModuleOp, self.module.clone())
         if self.after_stage is not None:
             self.after_stage(stage, self)
 
@@ -363,9 +372,17 @@ class Compilation:
                 f"a program can run once stage '{LAST}' is done; this one is at '{self.stage}': "
                 "write it as .mlir"
             )
+        missing = [stage for stage in KEPT if stage not in self.kept]
+        if self.request.debug_info and missing:
+            raise OctetError(
+                f"--debug-info keeps the program at stage '{missing[0]}', which did not run in "
+                "this compilation: compile from a stage before it, without --pass-pipeline"
+            )
         from runtime.program import Program
 
-        return Program.from_module(self.module, self.ctx.weights, self._manifest())
+        program = Program.from_module(self.module, self.ctx.weights, self._manifest())
+        program.sections = self.kept
+        return program
 
     def _manifest(self) -> dict[str, Any]:
         from importlib.metadata import version

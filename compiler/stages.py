@@ -124,6 +124,10 @@ REQUIRE = "require-precision"
 """The pass that `--require` gives its selectors to."""
 PLACE = "place"
 """The stage after which every op has a precision."""
+INTEGER = "integer"
+"""The last stage whose programs the reference arithmetic can run."""
+KEPT = (PLACE, INTEGER)
+"""The stages whose programs `--debug-info` keeps in an artifact."""
 
 
 def stage_index(name: str, source: str = "stage") -> int:

@@ -3,6 +3,8 @@
     program.mlir          the IR at the kernel stage
     weights.safetensors   arrays by digest
     manifest.json         format version, tool versions, pipeline, target, digests of the others
+    debug/*.mlir          optional: the program at earlier stages, for tools
+    debug/weights.safetensors    ... and the weights that only they name
 
 No pickle, no code. Entries are stored uncompressed with a fixed date, sorted, so the same
 program gives the same bytes. On loading every size is checked before anything is allocated, and
@@ -17,7 +19,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,8 @@ from dialects.weights import WeightStore, digest_of
 FORMAT = 1
 PROGRAM, WEIGHTS, MANIFEST = "program.mlir", "weights.safetensors", "manifest.json"
 ENTRIES = (MANIFEST, PROGRAM, WEIGHTS)
+DEBUG = "debug/"
+DEBUG_WEIGHTS = f"{DEBUG}{WEIGHTS}"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 MAX_TEXT = 1 << 28
 MAX_WEIGHTS = 1 << 36
@@ -122,60 +126,112 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def save_artifact(
-    path: Path, module: ModuleOp, weights: WeightStore, manifest: Mapping[str, Any]
+    path: Path,
+    module: ModuleOp,
+    weights: WeightStore,
+    manifest: Mapping[str, Any],
+    sections: Mapping[str, ModuleOp] | None = None,
 ) -> None:
-    """Writes a .octet file, or nothing."""
-    program = program_text(module).encode()
-    data = weights_to_bytes(module, weights)
+    """Writes a .octet file, or nothing. `sections` are earlier stages of the program, by name."""
+    contents = {
+        PROGRAM: program_text(module).encode(),
+        WEIGHTS: weights_to_bytes(module, weights),
+        **_section_contents(module, weights, sections or {}),
+    }
     full = {
         **manifest,
         "format": FORMAT,
-        "sha256": {PROGRAM: _sha256(program), WEIGHTS: _sha256(data)},
+        "sha256": {name: _sha256(data) for name, data in contents.items()},
     }
-    contents = {
-        MANIFEST: json.dumps(full, indent=2, sort_keys=True).encode() + b"\n",
-        PROGRAM: program,
-        WEIGHTS: data,
-    }
+    contents[MANIFEST] = json.dumps(full, indent=2, sort_keys=True).encode() + b"\n"
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name in ENTRIES:
+        for name in sorted(contents, key=lambda name: (name not in ENTRIES, name)):
             info = zipfile.ZipInfo(name, DATE)
             info.external_attr = 0o644 << 16
             archive.writestr(info, contents[name])
 
 
+def _section_contents(
+    module: ModuleOp, weights: WeightStore, sections: Mapping[str, ModuleOp]
+) -> dict[str, bytes]:
+    if not sections:
+        return {}
+    named = {digest for section in sections.values() for digest in weight_digests(section)}
+    further = sorted(named - set(weight_digests(module)))
+    return {
+        **{f"{DEBUG}{name}.mlir": program_text(part).encode() for name, part in sections.items()},
+        DEBUG_WEIGHTS: save_safetensors(dict(weights.subset(further))),
+    }
+
+
 def load_artifact(path: Path) -> tuple[ModuleOp, WeightStore, dict[str, Any]]:
     """IR, weights and manifest of a .octet file. Raises OctetError naming what is wrong."""
-    contents = _read_entries(path)
+    contents = _read_entries(path, ENTRIES)
+    manifest = _checked_manifest(path, contents)
+    module = _parse_program(path, PROGRAM, contents[PROGRAM])
+    return module, weights_from_bytes(contents[WEIGHTS], f"{path}: {WEIGHTS}"), manifest
+
+
+def load_sections(path: Path, names: Sequence[str]) -> tuple[dict[str, ModuleOp], WeightStore]:
+    """Earlier stages of a program and all weights they name; nothing if the file lacks one.
+
+    Raises OctetError for a file that is damaged or was edited.
+    """
+    entries = {name: f"{DEBUG}{name}.mlir" for name in names}
+    contents = _read_entries(path, (*ENTRIES, *entries.values(), DEBUG_WEIGHTS))
+    _checked_manifest(path, contents)
+    if not contents.keys() >= {*entries.values(), DEBUG_WEIGHTS}:
+        return {}, WeightStore()
+    store = weights_from_bytes(contents[WEIGHTS], f"{path}: {WEIGHTS}")
+    further = weights_from_bytes(contents[DEBUG_WEIGHTS], f"{path}: {DEBUG_WEIGHTS}")
+    sections = {
+        name: _parse_program(path, entry, contents[entry]) for name, entry in entries.items()
+    }
+    for name, section in sections.items():
+        for digest in weight_digests(section):
+            if digest not in store:
+                if digest not in further:
+                    raise OctetError(f"{path}: {entries[name]} names a weight it does not hold")
+                store.add(further[digest])
+    return sections, store
+
+
+def _checked_manifest(path: Path, contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """The manifest, after all contents have been held against its digests."""
     manifest = _parse_manifest(path, contents[MANIFEST])
-    for name in (PROGRAM, WEIGHTS):
-        if manifest["sha256"].get(name) != _sha256(contents[name]):
+    for name, data in contents.items():
+        if name != MANIFEST and manifest["sha256"].get(name) != _sha256(data):
             raise OctetError(f"{path}: {name} is damaged or was edited: its digest differs")
+    return manifest
+
+
+def _parse_program(path: Path, name: str, text: bytes) -> ModuleOp:
     try:
-        module = Parser(make_context(), contents[PROGRAM].decode(), name=PROGRAM).parse_module()
+        module = Parser(make_context(), text.decode(), name=name).parse_module()
         module.verify()
     except (ParseError, VerifyException, UnicodeDecodeError) as error:
-        raise OctetError(f"{path}: {PROGRAM} is not a valid program: {error}") from error
-    weights = weights_from_bytes(contents[WEIGHTS], f"{path}: {WEIGHTS}")
-    return module, weights, manifest
+        raise OctetError(f"{path}: {name} is not a valid program: {error}") from error
+    return module
 
 
-def _read_entries(path: Path) -> dict[str, bytes]:
+def _read_entries(path: Path, wanted: Sequence[str]) -> dict[str, bytes]:
+    """Those of the `wanted` entries that the file has; it has to have `ENTRIES`."""
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
-            if sorted(sizes) != sorted(ENTRIES):
+            unknown = [n for n in sizes if n not in ENTRIES and not n.startswith(DEBUG)]
+            if unknown or not sizes.keys() >= set(ENTRIES) or len(sizes) != len(archive.infolist()):
                 raise OctetError(
                     f"{path}: expected the entries {', '.join(ENTRIES)}, found "
-                    f"{', '.join(sorted(sizes)) or 'none'}"
+                    f"{', '.join(sorted(info.filename for info in archive.infolist())) or 'none'}"
                 )
             total = path.stat().st_size
             for name, size in sizes.items():
-                limit = MAX_WEIGHTS if name == WEIGHTS else MAX_TEXT
+                limit = MAX_WEIGHTS if name.endswith(WEIGHTS) else MAX_TEXT
                 # Entries are stored as they are, so none is larger than the file.
                 if size > min(limit, total):
                     raise OctetError(f"{path}: {name} claims {size} bytes, more than it may have")
-            return {name: archive.read(name) for name in ENTRIES}
+            return {name: archive.read(name) for name in wanted if name in sizes}
     except FileNotFoundError as error:
         raise OctetError(f"{path}: no such file") from error
     # NotImplementedError is how zipfile says that it does not know a compression.

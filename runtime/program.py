@@ -69,6 +69,8 @@ class Program:
         self.module = module
         self.weights = weights
         self.manifest = dict(manifest)
+        self.sections: Mapping[str, ModuleOp] = {}
+        """Earlier stages that are saved with the program; a loaded one has none."""
         self.isa = _choose_isa(isa or self.manifest.get("isa"))
         function = main_function(module)
         self.inputs = [
@@ -107,7 +109,7 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Writes a .octet file; the same program gives the same bytes."""
-        save_artifact(Path(path), self.module, self.weights, self.manifest)
+        save_artifact(Path(path), self.module, self.weights, self.manifest, self.sections)
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
         """Outputs by name for inputs by name, of any batch size the program's ops accept."""

@@ -31,6 +31,7 @@ examples:
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
   compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
   compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
+  compile model.onnx --calibration-data x.npz --bisect-accuracy  after which op it drops
   compile diff a.octet b.octet                            what is placed differently
   compile model.onnx --shape input=1x3x224x224 --timing
 
@@ -42,6 +43,7 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.cli.bisect import add_bisect_arguments
     from compiler.cli.calibrate_target import add_calibration_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
@@ -81,6 +83,12 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         help="the shape of an input with symbolic dimensions; may be given several times",
     )
+    parser.add_argument(
+        "--debug-info",
+        action="store_true",
+        help="keep the float program in the .octet file, for octet-run --compare-float; the "
+        "program that runs is the same",
+    )
     add_target_arguments(parser)
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
@@ -90,6 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_select_argument(parser)
     add_explain_arguments(parser)
     add_report_arguments(parser)
+    add_bisect_arguments(parser)
     add_instrumentation_arguments(parser)
     add_cache_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -199,6 +208,7 @@ def _select(args: argparse.Namespace) -> None:
 
 
 def _compile(args: argparse.Namespace) -> int:
+    from compiler.cli.bisect import check_bisect_arguments, run_bisection
     from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
@@ -206,21 +216,23 @@ def _compile(args: argparse.Namespace) -> int:
     from compiler.strategy.apply import apply_strategy, end_search
     from compiler.strategy.arguments import strategy_from
 
+    check_bisect_arguments(args)
     output, emitted = _output_of(args), _emitted_stages(args)
     timing = Timing()
-    applied = apply_strategy(
-        CompileRequest(
-            model=Path(args.model),
-            calibration_data=args.calibration_data,
-            stop_after=args.stop_after,
-            pass_pipeline=args.pass_pipeline,
-            target=args.target,
-            shapes=dict(map(_shape, args.shape)),
-            options=_pass_options(args),
-        ),
-        strategy_from(args, output),
-        show=True,
+    request = CompileRequest(
+        model=Path(args.model),
+        calibration_data=args.calibration_data,
+        stop_after=args.stop_after,
+        pass_pipeline=args.pass_pipeline,
+        target=args.target,
+        shapes=dict(map(_shape, args.shape)),
+        options=_pass_options(args),
+        debug_info=args.debug_info,
     )
+    applied = apply_strategy(request, strategy_from(args, output), show=True)
+    if args.bisect_accuracy:
+        run_bisection(args, applied.request)
+        return 0
     compilation = Compilation(
         applied.request,
         instruments=instruments_of(args, timing),

@@ -25,10 +25,13 @@ examples:
   octet-run model.octet --profile --inputs x.npz          time per op
   octet-run model.octet --profile --compare-model         beside what the cost model predicts
   octet-run model.octet --threads 2 --trace t.json        timeline, for ui.perfetto.dev
+  octet-run model.octet --compare-float --inputs x.npz    which layers lose accuracy, and why
 """
 
 
 def make_parser() -> argparse.ArgumentParser:
+    from compiler.cli.compare_float import add_compare_arguments
+
     parser = argparse.ArgumentParser(
         prog="octet-run",
         description=DESCRIPTION,
@@ -81,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the random inputs, where none are given"
     )
+    add_compare_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
@@ -98,6 +102,11 @@ def run(arguments: list[str]) -> None:
         raise OctetError("--outputs without --inputs: name the inputs to run on")
     if args.compare_model is not None and (not args.profile or args.threads != 1):
         raise OctetError("--compare-model goes with --profile, on one thread: it is a model of one")
+    if args.compare_float:
+        from compiler.cli.compare_float import run_comparison
+
+        run_comparison(args)
+        return
     program = Program.load(args.program, isa=args.isa)
     if args.print_recipe:
         sys.stdout.write(program.manifest.get("recipe", ""))

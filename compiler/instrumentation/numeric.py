@@ -45,10 +45,11 @@ class VerifyNumerics(Instrument):
         if self._feeds is None:
             self._feeds = sample_inputs(ctx, module)
         if self._outputs is None:
-            self._outputs = self._evaluate(ctx, module)
+            self._outputs = run_module(ctx, module, self._feeds)
 
     def after(self, module_pass: ModulePass, ctx: OctetContext, module: ModuleOp) -> None:
-        expected, self._outputs = self._outputs, self._evaluate(ctx, module)
+        assert self._feeds is not None
+        expected, self._outputs = self._outputs, run_module(ctx, module, self._feeds)
         assert expected is not None
         numerics = module_pass.NUMERICS if isinstance(module_pass, OctetPass) else Numerics.EXACT
         complaint = difference(expected, self._outputs, numerics)
@@ -58,14 +59,14 @@ class VerifyNumerics(Instrument):
                 f"them {numerics.value}"
             )
 
-    def _evaluate(self, ctx: OctetContext, module: ModuleOp) -> Outputs:
-        """What the program gives: by the reference, or once it is lowered, by the kernels."""
-        from runtime.reference.evaluate import evaluate
 
-        assert self._feeds is not None
-        if any(isinstance(op, Launch) for op in module.walk()):
-            return _run_kernels(ctx, module, self._feeds)
-        return evaluate(module, self._feeds, ctx.weights)
+def run_module(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
+    """What a program gives: by the reference, or once it is lowered, by the kernels."""
+    from runtime.reference.evaluate import evaluate
+
+    if any(isinstance(op, Launch) for op in module.walk()):
+        return _run_kernels(ctx, module, feeds)
+    return evaluate(module, feeds, ctx.weights)
 
 
 def _run_kernels(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:

@@ -15,7 +15,11 @@ from compiler.instrumentation.timing import Timing
 from compiler.pipeline import Instrument, available_passes, did_you_mean
 from dialects.errors import OctetError
 
-BARE_VALUES = {"--verify-each": "structure", "--explain": "table"}
+BARE_VALUES = {
+    "--verify-each": "structure",
+    "--explain": "table",
+    "--bisect-accuracy": "table",
+}
 """What a flag with an optional value means without one."""
 
 

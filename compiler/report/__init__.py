@@ -6,7 +6,6 @@ gather.py      the document of a compilation
 graph.py       the placed program as nodes and edges
 layout.py      where they are drawn: layers, few crossings, straight edges
 values.py      ranges, histograms and number formats of values
-accuracy.py    the error of every op against float
 times.py       the time of every op, measured
 bottlenecks.py why the program is not faster
 page.py        the document as one HTML file; page/ holds its template, style and script

@@ -6,20 +6,11 @@ A fact that could not be had is None, and `notes` of the report says why.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Decibels = float | Literal["exact"] | None
-"""A signal-to-noise ratio: without any noise "exact", None where it was not measured."""
-
-
-def decibels(signal: float, noise: float) -> Decibels:
-    """The ratio of two sums of squares."""
-    if noise == 0.0:
-        return "exact"
-    return round(10 * math.log10(signal / noise), 2) if signal > 0.0 else None
+from compiler.accuracy.decibels import Decibels
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,8 @@ class Op:
 
     - `inputs`, `outputs`: ids of values; `constants`: the types of constant operands.
     - `ir`: the op as it was placed; `final_ir`: the kernels that compute it.
-    - `sqnr_db`: of its first result.
+    - `sqnr_db`: of its first result as deployed; `alone_sqnr_db`: if all ops before had no error;
+      `cause`: what that error comes from; `rule`: what to add to a recipe against it.
     - `measured_us`: of its kernels; those of several ops are counted with the op `timed_with`.
     - `peak_share`: how near its slowest kernel comes to what a core can do.
     """
@@ -91,6 +83,9 @@ class Op:
     ir: str
     final_ir: tuple[str, ...]
     sqnr_db: Decibels
+    alone_sqnr_db: Decibels
+    cause: str | None
+    rule: str | None
     modelled_us: Mapping[str, float]
     gain_us: float | None
     measured_us: float | None

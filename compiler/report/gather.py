@@ -11,17 +11,21 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
+from compiler.accuracy.causes import Cause
+from compiler.accuracy.decibels import Decibels
+from compiler.accuracy.document import cause_at
+from compiler.accuracy.measure import Accuracy, measure_accuracy, single_samples
+from compiler.accuracy.pairs import Placed, quantized_values
 from compiler.driver import Compilation
 from compiler.explain import Placement
-from compiler.report.accuracy import Accuracy, measure_accuracy, single_samples
 from compiler.report.bottlenecks import bottlenecks_of
 from compiler.report.document import Op, Report, Summary, share_of
-from compiler.report.graph import Placed, graph_of
-from compiler.report.recorder import QUANTIZED, Recorder
+from compiler.report.graph import graph_of
+from compiler.report.recorder import Recorder
 from compiler.report.text import texts_of
 from compiler.report.times import Times, measure_times
 from compiler.report.values import type_text, values_of
-from compiler.stages import LAST, PLACE
+from compiler.stages import INTEGER, LAST, PLACE
 from compiler.version import __version__
 from dialects.context import Feed
 from dialects.errors import OctetError
@@ -29,6 +33,7 @@ from dialects.origin import computed_by
 from dialects.program import body_of, main_function, output_names, return_of
 from dialects.weights import WeightStore
 from passes.calibrate.observers import Histogram
+from passes.placement.rules import rule_text
 from runtime.artifact import weight_digests
 from runtime.kernels.isa import host_isas
 from runtime.planning.memory import verify_plan
@@ -71,6 +76,10 @@ def gather(recorder: Recorder, samples: int = SAMPLES) -> Report:
         notes.add("modelled", "there is no cost model for this target")
     final = list(body_of(main_function(compilation.module)).ops)
     quantized = None if recorder.quantized is None else recorder.quantized.module
+    deployed: dict[int, Decibels] = {
+        index: errors.deployed.decibels for index, errors in accuracy.values.items()
+    }
+    causes = _causes(placed, quantized, accuracy)
     graph = graph_of(placed, rows)
     count = len(body_of(main_function(placed.module)).args)
     edges = [
@@ -81,8 +90,8 @@ def gather(recorder: Recorder, samples: int = SAMPLES) -> Report:
     return Report(
         summary=_summary(compilation, recorder, placed, rows, accuracy),
         timing=None if times is None else times.timing,
-        ops=tuple(_ops(placed, rows, compilation.module, accuracy, times)),
-        values=tuple(values_of(placed, quantized, histograms, accuracy.values)),
+        ops=tuple(_ops(placed, rows, compilation.module, accuracy, causes, times)),
+        values=tuple(values_of(placed, quantized, histograms, deployed)),
         graph=graph,
         bottlenecks=bottlenecks_of(rows, edges, final if compilation.stage == LAST else [], times),
         stages=tuple(recorder.stage_records()),
@@ -119,11 +128,22 @@ def _accuracy(recorder: Recorder, placed: Placed, samples: int, notes: _Notes) -
     elif samples == 0:
         notes.add("sqnr", "--report-samples=0 asked for none")
     elif recorder.quantized is None:
-        notes.add("sqnr", f"stage '{QUANTIZED}' did not run, so there is no quantized program")
+        notes.add("sqnr", f"stage '{INTEGER}' did not run, so there is no quantized program")
     else:
         feeds = islice(single_samples(ctx.calibration_data(), placed.module), samples)
         return measure_accuracy(placed, recorder.quantized.module, ctx.weights, feeds)
     return Accuracy()
+
+
+def _causes(placed: Placed, quantized: ModuleOp | None, accuracy: Accuracy) -> dict[int, Cause]:
+    """Why values have errors, by their ids."""
+    if quantized is None:
+        return {}
+    pairs = quantized_values(placed, quantized)
+    found = {
+        index: cause_at(placed, pairs, index, errors) for index, errors in accuracy.values.items()
+    }
+    return {index: cause for index, cause in found.items() if cause is not None}
 
 
 def _times(compilation: Compilation, rows: Sequence[Placement], notes: _Notes) -> Times | None:
@@ -164,6 +184,7 @@ def _ops(
     rows: Sequence[Placement],
     module: ModuleOp,
     accuracy: Accuracy,
+    causes: Mapping[int, Cause],
     times: Times | None,
 ) -> Iterable[Op]:
     before, now = texts_of(placed.module), texts_of(module)
@@ -172,6 +193,8 @@ def _ops(
     total = [] if times is None else list(times.kernels.values())
     for row, op in zip(rows, placed.ops, strict=True):
         outputs = [placed.ids[result] for result in op.results]
+        errors = accuracy.values.get(outputs[0]) if outputs else None
+        cause = causes.get(outputs[0]) if outputs else None
         yield Op(
             index=row.index,
             names=row.names,
@@ -198,7 +221,10 @@ def _ops(
             ),
             ir=before[op],
             final_ir=tuple(now[kernel] for kernel in kernels.get(row.index, [])),
-            sqnr_db=accuracy.values.get(outputs[0]) if outputs else None,
+            sqnr_db=None if errors is None else errors.deployed.decibels,
+            alone_sqnr_db=None if errors is None else errors.alone.decibels,
+            cause=None if cause is None else f"{cause.kind}: {cause.why}",
+            rule=None if cause is None or cause.rule is None else rule_text(cause.rule),
             modelled_us={name: ns / 1000 for name, ns in row.modelled_ns.items()},
             gain_us=None if row.gain_ns is None else row.gain_ns / 1000,
             measured_us=measured.get(row.index),
@@ -238,7 +264,7 @@ def _summary(
         activation_bytes=verify_plan(module) if final else None,
         calibration_batches=ctx.statistics["calibrate", "batches"],
         sqnr_samples=accuracy.samples,
-        output_sqnr_db=accuracy.outputs,
+        output_sqnr_db={name: error.decibels for name, error in accuracy.outputs.items()},
         pipeline=compilation.explanation().pipeline,
     )
 

@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
-
+from compiler.accuracy.pairs import Placed, unconverted
 from compiler.explain import Placement
 from compiler.explain.borders import varying_operands
 from compiler.report.document import Edge, Graph, Node
 from compiler.report.layout import Box, draw
 from dialects.kernel.precision import format_of
-from dialects.nn.base import NnOp
-from dialects.nn.constant import ConstantOp
 from dialects.program import (
     body_of,
     input_names,
     main_function,
     output_names,
-    placeable_ops,
     return_of,
 )
-from dialects.quant import DequantizeCastOp, QuantizeCastOp, StorageCastOp
 
 BOX = Box(width=168.0, height=40.0, gap=28.0, lane=20.0, step=74.0)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """The placed program by number: values are its inputs, then the results of its ops."""
-
-    module: ModuleOp
-    ops: tuple[NnOp, ...]
-    values: tuple[SSAValue, ...]
-    ids: Mapping[SSAValue, int]
-    names: tuple[str, ...]
-    """Of the values."""
-
-    @classmethod
-    def of(cls, module: ModuleOp) -> Placed:
-        function = main_function(module)
-        ops = tuple(placeable_ops(module))
-        inputs = body_of(function).args
-        values = (*inputs, *(result for op in ops for result in op.results))
-        names = (*input_names(function), *(op.source_name for op in ops for _ in op.results))
-        return cls(module, ops, values, {v: i for i, v in enumerate(values)}, names)
-
-    def inputs_of(self, op: Operation) -> list[int]:
-        """The values an op takes, seen through conversions that came with the model."""
-        sources = map(unconverted, op.operands)
-        return [self.ids[value] for value in sources if value in self.ids]
-
-    def constants_of(self, op: Operation) -> list[SSAValue]:
-        return [
-            value for value in map(unconverted, op.operands) if isinstance(value.owner, ConstantOp)
-        ]
-
-
-def unconverted(value: SSAValue) -> SSAValue:
-    """The value that `value` is after conversions of number formats."""
-    while isinstance(op := value.owner, QuantizeCastOp | DequantizeCastOp | StorageCastOp):
-        value = op.operands[0]
-    return value
 
 
 def graph_of(placed: Placed, rows: Sequence[Placement]) -> Graph:

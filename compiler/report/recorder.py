@@ -14,15 +14,13 @@ from xdsl.passes import ModulePass
 
 from compiler.pipeline import Instrument, print_pass
 from compiler.report.document import PassRecord, StageRecord
-from compiler.stages import PLACE, STAGES
+from compiler.stages import INTEGER, PLACE, STAGES
 from dialects.context import OctetContext
 from passes.calibrate.observers import Histogram
 
 if TYPE_CHECKING:
     from compiler.driver import Compilation
 
-QUANTIZED = "integer"
-"""The last stage whose programs the reference arithmetic can run."""
 BINS = 2048
 
 
@@ -106,7 +104,7 @@ class Recorder:
         self.stages.append((stage, op_counts(compilation.module)))
         if stage == PLACE:
             self.placed = Snapshot.of(compilation.module)
-        elif stage == QUANTIZED:
+        elif stage == INTEGER:
             self.quantized = Snapshot.of(compilation.module)
         if self._after_stage is not None:
             self._after_stage(stage, compilation)

@@ -9,12 +9,12 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, SSAValue
 
-from compiler.report.document import Decibels, Histogram, Stored, Value
-from compiler.report.graph import Placed
+from compiler.accuracy.decibels import Decibels
+from compiler.accuracy.pairs import Placed, quantized_values
+from compiler.report.document import Histogram, Stored, Value
 from dialects.elements import is_quantized
 from dialects.nn.base import element_of_value, shape_of
-from dialects.origin import computed_by, indices_of
-from dialects.program import body_of, main_function, range_of
+from dialects.program import range_of
 from dialects.quant import QuantizeCastOp, UniformQuantizedType
 from passes.calibrate.observers import Histogram as Observed
 
@@ -57,25 +57,6 @@ def type_text(value: SSAValue) -> str:
 def _storage_text(element: Attribute) -> str:
     """`u8`, `i8` or `i32`, as in the text of quantized types."""
     return str(cast(UniformQuantizedType, element).storage).replace("ui", "u")
-
-
-def quantized_values(placed: Placed, quantized: ModuleOp) -> dict[int, SSAValue]:
-    """For values of the placed program the values of the quantized one that hold the same numbers.
-
-    An op that computes several has the results of the last; an input that is only used quantized
-    is that.
-    """
-    block = body_of(main_function(quantized))
-    found: dict[int, SSAValue] = {}
-    for index, argument in enumerate(block.args):
-        users = [use.operation for use in argument.uses]
-        only = users[0] if len(users) == 1 else None
-        found[index] = only.result if isinstance(only, QuantizeCastOp) else argument
-    for index, ops in computed_by(block.ops).items():
-        op, results = ops[-1], placed.ops[index].results
-        if index == max(indices_of(op)) and len(op.results) == len(results):
-            found.update(zip((placed.ids[r] for r in results), op.results, strict=True))
-    return found
 
 
 def _stored(value: SSAValue | None, histogram: Observed | None) -> Stored | None:

@@ -19,6 +19,7 @@ from compiler.strategy.space import (
     Space,
     everything_in,
     run_placement,
+    searched_ops,
     space_of,
 )
 from compiler.targets import HOST
@@ -26,7 +27,9 @@ from compiler.version import __version__
 from dialects.context import OctetContext
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
-from dialects.program import STAGE
+from dialects.nn.base import NnOp, Quantization
+from dialects.nn.scheme import Scheme
+from dialects.program import STAGE, body_of, main_function, set_scheme
 from dialects.target import Target
 from passes.placement.rules import Rule
 from runtime.artifact import program_text
@@ -104,6 +107,22 @@ class Builder:
         text = "\n".join((*described, self.isa.name, __version__))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def ops_in(self, precision: Precision) -> list[tuple[str, str]]:
+        """The ops that the user's own placement puts there: a selector and the name of each."""
+        module, ctx = cast(ModuleOp, self.module.clone()), self.ctx.clone()
+        run_placement(module, ctx, self.place, ())
+        return [
+            (f"index:[{index}:{index + 1}]", op.source_name)
+            for index, op in enumerate(searched_ops(module))
+            if op.precision is not None
+            and op.precision.data is precision
+            and op.QUANTIZATION is not Quantization.MOVES
+        ]
+
+    def with_rules(self, rules: Sequence[Rule]) -> Program:
+        """The user's program with further rules."""
+        return self._program(self._finish(self.place, rules))
+
     def reference(self) -> Program:
         """The program in float32, whatever the user's rules."""
         return self._program(self._finish(PLACE, (everything_in(Precision.F32),)))
@@ -122,12 +141,25 @@ class Builder:
     def _finish(self, place: str, rules: Sequence[Rule]) -> ModuleOp:
         ctx, module = self.ctx.clone(), cast(ModuleOp, self.module.clone())
         run_placement(module, ctx, place, rules)
+        drop_unused_schemes(module)
         for text in self.rest:
             _run(ctx, module, text)
         return module
 
     def _program(self, module: ModuleOp) -> Program:
         return Program.from_module(module, self.ctx.weights, {"isa": self.isa.name})
+
+
+def drop_unused_schemes(module: ModuleOp) -> None:
+    """Forgets how values are to be quantized that no int8 op computes or takes: numbers that were
+    fixed and are not used would be an error."""
+    for op in searched_ops(module):
+        if op.precision is None or op.precision.data is not Precision.INT8:
+            op.scheme = op.weight_scheme = None
+    for argument in body_of(main_function(module)).args:
+        users = (use.operation for use in argument.uses)
+        if not any(isinstance(user, NnOp) and user.is_int8 for user in users):
+            set_scheme(argument, Scheme())
 
 
 def _run(ctx: OctetContext, module: ModuleOp, text: str) -> None:

@@ -20,6 +20,7 @@ from dialects.context import OctetContext
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp, Quantization
 from dialects.nn.constant import ConstantOp
+from dialects.nn.scheme import Scheme
 from dialects.program import nn_ops
 from passes.placement.rules import Rule, parse_rules, rule_text
 
@@ -81,12 +82,13 @@ def searched_ops(module: ModuleOp) -> list[NnOp]:
 def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
     """The choices of a program that is ready for `place-precision`.
 
-    `pipeline` is that pass with the user's options: an op that the user's rules name is no choice.
+    `pipeline` is that pass with the user's options: an op that the user's rules name is no choice,
+    and neither is one whose numbers a scheme fixes.
     What an op can run in is what the pass itself makes of asking for it.
     """
     (spec,) = parse_pipeline_specs(pipeline)
     ops = searched_ops(module)
-    fixed: set[int] = set()
+    fixed = {i for i, op in enumerate(ops) if any(s.is_fixed for s in _schemes(op))}
     for rule in parse_rules(map(str, spec.parameters.get(RULES, ()))):
         if rule.precision is not None:
             fixed |= {ops.index(op) for op in rule.ops(ops)}
@@ -114,6 +116,10 @@ def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
             )
         )
     return Space(tuple(choices))
+
+
+def _schemes(op: NnOp) -> list[Scheme]:
+    return [a.scheme for a in (op.scheme, op.weight_scheme) if a is not None]
 
 
 def _placed(module: ModuleOp, ctx: OctetContext, precision: Precision) -> list[Precision | None]:

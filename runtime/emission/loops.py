@@ -43,8 +43,7 @@ def loop_sources(module: ModuleOp) -> dict[str, list[str]]:
 
 
 _HEADER = """\
-# The loops of a program, in the Python that numba compiles: one function per structure, which serves
-# all sizes. The names they use are in the table NAMES of runtime/kernels/loops.py.
+# The loops of a program, in numba's Python: one function per structure, which serves all sizes. The names they use are in the table NAMES of runtime/kernels/loops.py.
 """
 
 

@@ -1,7 +1,7 @@
 """Kernels made from the bodies of loop ops (`kernel.map`, `kernel.reduce`).
 
-The text that `loop_source` generates is compiled by Python's own `compile` and then as other kernels
-are, as if it stood in this module. That is safe although programs come from files: the text is put
+The text that `loop_source` generates is compiled by Python's own `compile` and then like other
+kernels, as if it stood in this module. That is safe although programs come from files: the text is put
 together from a fixed table of expressions and from numbers, out of verified IR; no name, string or
 code of a program is part of it.
 

@@ -16,6 +16,8 @@ import pytest
 
 import compiler
 from compiler.cli import compile as compile_tool
+from compiler.driver import Compilation, CompileRequest
+from compiler.strategy.builder import Builder
 from compiler.strategy.state import LOG
 from dialects.kernel.ops import CallOp
 from runtime.program import Program
@@ -302,3 +304,24 @@ def test_strategy_all_is_the_default(model: Path, data: Path, tmp_path: Path) ->
     assert not compile_tool.main([*arguments, str(first)])
     assert not compile_tool.main([*arguments, str(second), "--strategy", "all"])
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_ops_whose_numbers_are_fixed_are_no_choices(model: Path, data: Path) -> None:
+    rule = (
+        'select = "name:relu0", tensor = "result", storage = "u8", scale = 0.25, zero_point = 0, '
+        'origin = "fixed"'
+    )
+    compilation = Compilation(
+        CompileRequest(
+            model,
+            calibration_data=data,
+            stop_after="calibrate",
+            options={"pass_options": {"assign-scheme.rules": (rule,)}},
+        )
+    )
+    compilation.run()
+    builder = Builder.of(compilation)
+    assert "stem" not in {choice.name for choice in builder.space.choices}
+    assert builder.space.choices
+    reference = builder.reference().run({"image": images(1)})
+    assert np.isfinite(reference["scores"]).all()

@@ -1,0 +1,53 @@
+"""Octet: in float, by default, and with its corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accuracy_tasks import Feeds, Run, Task
+
+import compiler
+from quantizers import Method
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "sqnr": {"calibration_method": "sqnr"},
+    "correct-bias": {"correct_bias": 64},
+    "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
+}
+"""Compile options by the name in the table."""
+
+
+def methods(task: Task, folder: Path) -> Mapping[str, Method]:
+    return {
+        "octet f32": partial(_float, task),
+        **{f"octet {name}": partial(_int8, task, options) for name, options in SETTINGS.items()},
+    }
+
+
+def _float(task: Task) -> Run:
+    return _runner(compiler.compile(task.model, shapes=_shapes(task)))
+
+
+def _int8(task: Task, options: Mapping[str, Any]) -> Run:
+    data = task.calibration
+    stacked = {name: np.concatenate([feeds[name] for feeds in data]) for name in data[0]}
+    return _runner(compiler.compile(task.model, stacked, shapes=_shapes(task), **options))
+
+
+def _shapes(task: Task) -> dict[str, tuple[int, ...]]:
+    """The sequence length of a transformer is fixed when it is compiled."""
+    if not task.transformer:
+        return {}
+    return {name: (1, *array.shape[1:]) for name, array in task.batches[0].items()}
+
+
+def _runner(program: Any) -> Run:
+    def run(feeds: Feeds) -> np.ndarray:
+        return program.run(feeds)[program.outputs[0].name]
+
+    return run
