@@ -1,9 +1,9 @@
 """Kernels made from the bodies of loop ops (`kernel.map`, `kernel.reduce`).
 
 The text that `loop_source` generates is compiled by Python's own `compile` and then like other
-kernels, as if it stood in this module. That is safe although programs come from files: the text is put
-together from a fixed table of expressions and from numbers, out of verified IR; no name, string or
-code of a program is part of it.
+kernels, as if it stood in this module. That is safe although programs come from files: the text is
+put together from a fixed table of expressions and from numbers, out of verified IR; no name, string
+or code of a program is part of it.
 
 A kernel's identity is the digest of its text, beside the sources of this module and those it
 imports (see `cache`). Structures cannot be listed beforehand, because programs make them up: this

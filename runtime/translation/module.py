@@ -23,7 +23,7 @@ class _KernelModule(ir.Module):
 
 
 def vector_code(module: ir.Module) -> ir.Module:
-    """Where functions are written that a kernel's module calls and LLVM need not improve much."""
+    """Where functions are written that a kernel's module calls and LLVM need not improve."""
     assert isinstance(module, _KernelModule)
     return module.vectors
 
@@ -39,22 +39,19 @@ def llvm_texts(function: FunctionType, triple: str) -> tuple[str, str]:
 
 
 def optimized(texts: tuple[str, str], machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    """One module of both, optimized for a machine: the loops of a kernel with all that LLVM has,
-    vector code only where that is cheap."""
-    kernel, vectors = texts
-    module = _run_passes(kernel, machine, 3)
-    if "define" in vectors:
-        module.link_in(_run_passes(vectors, machine, 1))
-    return module
+    """One module of both: the kernel optimized for a machine, vector code as it is written."""
+    kernel, vectors = (_parsed(text, machine) for text in texts)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    options.slp_vectorization = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(kernel, passes)
+    kernel.link_in(vectors)
+    return kernel
 
 
-def _run_passes(text: str, machine: llvm.TargetMachine, level: int) -> llvm.ModuleRef:
+def _parsed(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     module = llvm.parse_assembly(text)
     module.verify()
     module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = level == 3
-    options.slp_vectorization = False
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
     return module
