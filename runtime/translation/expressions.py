@@ -49,7 +49,7 @@ _KNOWN_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 class Expressions:
     """The half of the translator that expressions need; the method of each is named like it."""
 
-    builder: ir.IRBuilder
+    builder: Any
     at: Activation
 
     def inlined(self, function: FunctionType, arguments: Sequence[Any]) -> Any:

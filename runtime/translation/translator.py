@@ -42,7 +42,7 @@ def translate(function: FunctionType, into: ir.Function) -> None:
 
 class _Translator(Expressions):
     def __init__(self, builder: ir.IRBuilder) -> None:
-        self.builder = builder
+        self.builder: Any = builder
         self.at: Any = None
         self.suite = self.suites = 0
 

@@ -23,7 +23,9 @@ from numba.core import types
 from runtime.translation.errors import TranslationError
 
 I1, I64 = ir.IntType(1), ir.IntType(64)
-BOOL, INT64, UINT64 = types.boolean, types.int64, types.uint64
+BOOL: Any = types.boolean
+INT64: Any = types.int64
+UINT64: Any = types.uint64
 
 
 @dataclass(slots=True)
