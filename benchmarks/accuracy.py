@@ -99,6 +99,11 @@ def minilm_error(model: Path) -> float:
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
+def strength(text: str) -> float | str:
+    """The argument of --smooth-activations."""
+    return text if text in ("auto", "off") else float(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -107,7 +112,13 @@ def main() -> int:
     parser.add_argument("only", nargs="*", choices=[*WORKLOADS, []], help="workloads to run")
     parser.add_argument("--bits", action="store_true", help="compare int8 bits with the reference")
     parser.add_argument("--calibration-method", default="min-max")
+    parser.add_argument(
+        "--equalize-channels", choices=["weights", "activations", "off"], default="off"
+    )
+    parser.add_argument("--smooth-activations", type=strength, default="off", metavar="ALPHA")
+    parser.add_argument("--clip-outliers", type=int, default=0, metavar="SAMPLES")
     parser.add_argument("--correct-bias", type=int, default=0, metavar="SAMPLES")
+    parser.add_argument("--round-adaptively", type=int, default=0, metavar="SAMPLES")
     args = parser.parse_args()
     table = Table(
         "model",
@@ -135,7 +146,11 @@ def main() -> int:
             work.model,
             calibration_data={work.input: work.calibration},
             calibration_method=args.calibration_method,
+            equalize_channels=args.equalize_channels,
+            smooth_activations=args.smooth_activations,
+            clip_outliers=args.clip_outliers,
             correct_bias=args.correct_bias,
+            round_adaptively=args.round_adaptively,
         )
         int8_outputs = octet_outputs(int8_program, work.input, work.x, f"{work.name} int8")
         error = np.abs(float_outputs - reference).max() / np.abs(reference).max()

@@ -34,7 +34,7 @@ class PassOption:
     """A compile option that sets an option of a pass.
 
     `sets` are options of the pass that it fixes besides; `convert` makes the pass's value of each
-    given one.
+    given one. A `number` with `choices` is a number or one of these words.
     """
 
     name: str
@@ -92,11 +92,44 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         boolean=True,
     ),
     PassOption(
+        "equalize_channels",
+        "equalize-channels",
+        "by",
+        "scale channels between two layers so that weights, or activations and weights, have like "
+        "ranges (default off)",
+        choices=("weights", "activations", "off"),
+    ),
+    PassOption(
+        "smooth_activations",
+        "smooth-activations",
+        "alpha",
+        "move outliers of activations into weights: how much of them, 0 to 1, or auto, for each "
+        "layer what is best (default off)",
+        choices=("auto", "off"),
+        number=True,
+    ),
+    PassOption(
+        "clip_outliers",
+        "clip-outliers",
+        "samples",
+        "shrink ranges of activations and weights where that makes layers more exact on so many "
+        "samples of the calibration data (default 0: not at all)",
+        number=True,
+    ),
+    PassOption(
         "correct_bias",
         "correct-bias",
         "samples",
         "shift biases by the mean error of quantization on so many samples of the calibration data "
         "(default 0: not at all)",
+        number=True,
+    ),
+    PassOption(
+        "round_adaptively",
+        "round-adaptively",
+        "samples",
+        "round weights so that layers keep their results on so many samples of the calibration "
+        "data (default 0: each weight to the nearest)",
         number=True,
     ),
     PassOption(
@@ -141,6 +174,14 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "keep weights to 7 bits (default no)",
         boolean=True,
     ),
+    PassOption(
+        "io",
+        "quantize-io",
+        "io",
+        "what the program takes and gives: int8 is the stored integers of its inputs and outputs "
+        "(default float)",
+        choices=("float", "int8"),
+    ),
 )  # fmt: skip
 
 
@@ -159,7 +200,8 @@ def check_setting(name: str, value: Any) -> None:
     items = value if entry.many and isinstance(value, list | tuple) else [value]
     kind = bool if entry.boolean else (int | float) if entry.number else str
     for item in items:
-        if not isinstance(item, kind) or (entry.number and isinstance(item, bool)):
+        named = entry.number and item in entry.choices
+        if not named and (not isinstance(item, kind) or (entry.number and isinstance(item, bool))):
             wanted = "true or false" if entry.boolean else "a number" if entry.number else "text"
             listed = f"{wanted}, or a list of it" if entry.many else wanted
             raise OctetError(f"'{name}' should be {listed}, got {value!r}")
@@ -258,10 +300,10 @@ def _value_from_text(text: str) -> ParameterType:
 
 def _check_choice(option: PassOption, values: Sequence[ParameterType]) -> None:
     for value in values:
-        if option.choices and value not in option.choices:
-            raise OctetError(
-                f"{option.flag}: expected {' or '.join(option.choices)}, got {value!r}"
-            )
+        counts = option.number and isinstance(value, int | float)
+        if option.choices and not counts and value not in option.choices:
+            expected = (*option.choices, "a number") if option.number else option.choices
+            raise OctetError(f"{option.flag}: expected {' or '.join(expected)}, got {value!r}")
 
 
 def apply_overrides(

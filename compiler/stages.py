@@ -69,7 +69,13 @@ STAGES: tuple[Stage, ...] = (
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
         # Before the data are read: what a recipe says about values decides how they are measured.
-        ("assign-scheme", "calibrate"),
+        (
+            "assign-scheme",
+            # Before ranges are measured: these change the values.
+            "equalize-channels{by=off}",
+            "smooth-activations{alpha=off}",
+            "calibrate",
+        ),
     ),
     Stage(
         "place",
@@ -89,8 +95,13 @@ STAGES: tuple[Stage, ...] = (
             "number-ops",
             "require-precision",
             "insert-qdq",
-            "correct-bias{samples=0}",
+            "clip-outliers{samples=0}",
             "unify-scales",
+            # On the types that are final, rounding first: what it leaves, biases take up.
+            "round-adaptively{samples=0}",
+            "correct-bias{samples=0}",
+            # Once scales are settled, and before what moves data moves integers.
+            "quantize-io{io=float}",
             "propagate-qdq",
             "squash-qdq",
             "insert-casts",

@@ -5,12 +5,13 @@
 
 `nn.dims` names the symbolic dimensions of an input; the type holds their default sizes.
 Calibrated ranges stand in `range` on ops and in `nn.range` on function arguments, schemes in
-`scheme` and `nn.scheme`.
+`scheme` and `nn.scheme`. An input or output of stored integers has their quantized type in
+`nn.quantized`, so that a program says its scales when only storage is left of its types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import (
@@ -29,11 +30,13 @@ from dialects.errors import OctetError
 from dialects.nn.base import NnOp
 from dialects.nn.constant import ConstantOp
 from dialects.nn.scheme import Scheme, SchemeAttr
+from dialects.quant import UniformQuantizedType
 
 NAME = "nn.name"
 DIMS = "nn.dims"
 RANGE = "nn.range"
 SCHEME = "nn.scheme"
+QUANTIZED = "nn.quantized"
 STAGE = "octet.stage"
 """Module attribute: the last stage that was completed."""
 HISTORY = "octet.pipeline"
@@ -97,6 +100,12 @@ def set_argument_attributes(function: FuncOp, values: Sequence[dict[str, Attribu
 
 def set_result_attributes(function: FuncOp, values: Sequence[dict[str, Attribute]]) -> None:
     function.res_attrs = ArrayAttr([DictionaryAttr(value) for value in values])
+
+
+def quantized_as(attributes: Mapping[str, Attribute]) -> UniformQuantizedType | None:
+    """What the stored integers of an input or output with these attributes stand for."""
+    element = attributes.get(QUANTIZED)
+    return element if isinstance(element, UniformQuantizedType) else None
 
 
 def _names(dictionaries: list[dict[str, Attribute]], fallback: str) -> list[str]:

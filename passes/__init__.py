@@ -38,15 +38,20 @@ PASSES: dict[str, tuple[str, str]] = {
     # calibrate
     "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
+    "equalize-channels": ("passes.calibrate.equalize_channels", "EqualizeChannelsPass"),
+    "smooth-activations": ("passes.calibrate.smooth_activations", "SmoothActivationsPass"),
     # placement
     "number-ops": ("passes.placement.number_ops", "NumberOpsPass"),
     "place-precision": ("passes.placement.place_precision", "PlacePrecisionPass"),
     "prune-islands": ("passes.placement.prune_islands", "PruneIslandsPass"),
     "require-precision": ("passes.placement.require_precision", "RequirePrecisionPass"),
     # quantize
+    "clip-outliers": ("passes.quantize.clip_outliers", "ClipOutliersPass"),
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
+    "quantize-io": ("passes.quantize.quantize_io", "QuantizeIoPass"),
+    "round-adaptively": ("passes.quantize.round_adaptively", "RoundAdaptivelyPass"),
     "squash-qdq": ("passes.quantize.squash_qdq", "SquashQdqPass"),
     "unify-scales": ("passes.quantize.unify_scales", "UnifyScalesPass"),
     # 16-bit floats

@@ -13,18 +13,23 @@ from weakref import WeakSet
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Attribute, SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
 from dialects.kernel.ops import buffer_element, buffer_shape
 from dialects.program import (
     FIXED_SHAPE,
+    argument_attributes,
     body_of,
     input_names,
     main_function,
     output_names,
+    quantized_as,
+    result_attributes,
     return_of,
 )
+from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.artifact import load_artifact, save_artifact
@@ -44,11 +49,13 @@ MAX_PLANS = 16
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, default shape and element type of an input or output."""
+    """Name, default shape and element type of an input or output; `quantized` is what integers
+    stand for, where they stand for real numbers."""
 
     name: str
     shape: Shape
     dtype: np.dtype
+    quantized: UniformQuantizedType | None = None
 
 
 class Program:
@@ -74,13 +81,21 @@ class Program:
         self.isa = _choose_isa(isa or self.manifest.get("isa"))
         function = main_function(module)
         self.inputs = [
-            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
-            for name, value in zip(input_names(function), body_of(function).args, strict=True)
+            _spec(name, value, attributes)
+            for name, value, attributes in zip(
+                input_names(function),
+                body_of(function).args,
+                argument_attributes(function),
+                strict=True,
+            )
         ]
         self.outputs = [
-            TensorSpec(name, buffer_shape(value), dtype_of(buffer_element(value)))
-            for name, value in zip(
-                output_names(function), return_of(function).operands, strict=True
+            _spec(name, value, attributes)
+            for name, value, attributes in zip(
+                output_names(function),
+                return_of(function).operands,
+                result_attributes(function),
+                strict=True,
             )
         ]
         self._constants: dict[str, np.ndarray] = {}
@@ -235,6 +250,11 @@ class Program:
             plan_memory(module)
         with self._lock:
             return Plan(module, self.weights, self.isa, self._constants)
+
+
+def _spec(name: str, value: SSAValue, attributes: Mapping[str, Attribute]) -> TensorSpec:
+    dtype = dtype_of(buffer_element(value))
+    return TensorSpec(name, buffer_shape(value), dtype, quantized_as(attributes))
 
 
 _programs: WeakSet[Program] = WeakSet()

@@ -13,11 +13,24 @@ from accuracy_tasks import Feeds, Run, Task
 import compiler
 from quantizers import Method
 
+EQUALIZED = {"equalize_channels": "activations", "smooth_activations": "auto"}
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "sqnr": {"calibration_method": "sqnr"},
     "correct-bias": {"correct_bias": 64},
+    "round-adaptively": {"round_adaptively": 64},
     "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
+    "equalize-channels": {"equalize_channels": "activations"},
+    "smooth-activations": {"smooth_activations": "auto"},
+    "clip-outliers": {"clip_outliers": 64},
+    "equalize, smooth": EQUALIZED,
+    "equalize, smooth, correct-bias": {**EQUALIZED, "correct_bias": 64},
+    "equalize, smooth, clip, correct-bias": {
+        **EQUALIZED,
+        "clip_outliers": 64,
+        "correct_bias": 64,
+    },
 }
 """Compile options by the name in the table."""
 

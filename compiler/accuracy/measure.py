@@ -22,6 +22,7 @@ from xdsl.ir import SSAValue
 from compiler.accuracy.decibels import Decibels, decibels
 from compiler.accuracy.pairs import Placed, quantized_values
 from compiler.calibration_data import input_specs
+from compiler.quantized_io import real_outputs, stored_feeds
 from dialects.context import Feed
 from dialects.nn.base import element_of_value
 from dialects.program import body_of, input_names, main_function
@@ -184,7 +185,8 @@ def measure_accuracy(
                     errors.deployed.add(expected[index], real)
 
         reference = evaluate(placed.module, feed, weights, keep)
-        actual = evaluate(quantized, feed, weights, compare)
+        taken = stored_feeds(quantized, feed)
+        actual = real_outputs(quantized, evaluate(quantized, taken, weights, compare))
         _measure_alone(placed, quantized, pairs, expected, feed, weights, result.values)
         for name, array in reference.items():
             if is_float(array.dtype):
@@ -239,8 +241,9 @@ def _run(module: ModuleOp, feed: Feed, weights: WeightStore, replace: Replace) -
     """Runs a program op by op, with every value replaced once it is computed."""
     function = main_function(module)
     block = body_of(function)
+    taken = stored_feeds(module, feed)
     values: dict[SSAValue, np.ndarray] = {
-        argument: replace(argument, np.asarray(feed[name]))
+        argument: replace(argument, np.asarray(taken[name]))
         for argument, name in zip(block.args, input_names(function), strict=True)
     }
     with one_blas_thread():

@@ -13,9 +13,6 @@ from compiler.cli.errors import run_tool
 if TYPE_CHECKING:
     from compiler.driver import Compilation
 
-NUMBA = "numba"
-"""What `--emit` calls the generated source."""
-
 DESCRIPTION = "Compiles a neural network to a program that runs in mixed precision on the CPU."
 
 EXAMPLES = """\
@@ -28,6 +25,7 @@ examples:
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
   compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
   compile model.onnx --emit=numba -o -                    the source of its generated loops
+  compile model.onnx --calibration-data x.npz --emit onnx-qdq -o q.onnx    for other runtimes
   compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
   compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
   compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
@@ -69,7 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--output",
         metavar="OUT",
         help=".octet or .mlir file, or - for IR on stdout (default: MODEL's name with .octet, in "
-        "this folder; with --stop-after, -)",
+        "this folder; with --stop-after, -); .onnx with --emit onnx-qdq",
     )
     parser.add_argument(
         "--calibration-data",
@@ -115,7 +113,9 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequ
         metavar="STAGE,...",
         default="",
         help="write the IR of these stages as well, to OUT.STAGE.mlir; numba is the Python source "
-        "generated for the program's loops, to OUT.numba.py, or with -o - in place of the IR",
+        "generated for the program's loops, to OUT.numba.py, or with -o - in place of the IR; "
+        "onnx-qdq is the quantized model for other runtimes, to an OUT.onnx or else beside OUT to "
+        "OUT.qdq.onnx",
     )
     group.add_argument(
         "--pass-pipeline",
@@ -147,7 +147,8 @@ def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         else:
             group.add_argument(
                 option.flag,
-                metavar="|".join(option.choices) or "N",
+                metavar="|".join((*option.choices, "N") if option.number else option.choices)
+                or "N",
                 default=None,
                 help=option.help.replace("%", "%%"),
             )
@@ -209,6 +210,7 @@ def _select(args: argparse.Namespace) -> None:
 
 def _compile(args: argparse.Namespace) -> int:
     from compiler.cli.bisect import check_bisect_arguments, run_bisection
+    from compiler.cli.emit import Emission
     from compiler.cli.report import recorder_of, write_report
     from compiler.driver import Compilation, CompileRequest
     from compiler.instrumentation.options import instruments_of
@@ -217,12 +219,13 @@ def _compile(args: argparse.Namespace) -> int:
     from compiler.strategy.arguments import strategy_from
 
     check_bisect_arguments(args)
-    output, emitted = _output_of(args), _emitted_stages(args)
+    output = _output_of(args)
+    emission = Emission.of(args.emit, output, args.stop_after)
     timing = Timing()
     request = CompileRequest(
         model=Path(args.model),
         calibration_data=args.calibration_data,
-        stop_after=args.stop_after,
+        stop_after=emission.stop_after,
         pass_pipeline=args.pass_pipeline,
         target=args.target,
         shapes=dict(map(_shape, args.shape)),
@@ -237,7 +240,7 @@ def _compile(args: argparse.Namespace) -> int:
         applied.request,
         instruments=instruments_of(args, timing),
         timing=timing,
-        after_stage=_emitter([name for name in emitted if name != NUMBA], output),
+        after_stage=emission.after_stage,
     )
     if args.print_recipe and output is None and not (args.explain or args.report):
         sys.stdout.write(compilation.effective_recipe().text())
@@ -249,9 +252,8 @@ def _compile(args: argparse.Namespace) -> int:
             "compile: note: the calibration data was not used: stage 'calibrate' did not run",
             file=sys.stderr,
         )
-    if NUMBA in emitted:
-        _write_loops(compilation, output)
-    if NUMBA not in emitted or output != "-":
+    emission.write(compilation)
+    if not emission.replaces_output:
         _write(compilation, output)
     if recorder is not None:
         write_report(args, recorder)
@@ -277,8 +279,8 @@ def _output_of(args: argparse.Namespace) -> str | None:
     if output == "-":
         return output
     path = Path(output)
-    if path.suffix not in (".octet", ".mlir"):
-        raise OctetError(f"{path}: an output ends in .octet or .mlir, or is -")
+    if path.suffix not in (".octet", ".mlir", ".onnx"):
+        raise OctetError(f"{path}: an output ends in .octet or .mlir, or is -; .onnx with --emit")
     if path.suffix == ".octet" and stopped:
         raise OctetError(
             f"{path}: an artifact holds a program that can run, so it cannot be written after "
@@ -289,57 +291,6 @@ def _output_of(args: argparse.Namespace) -> str | None:
     if path.is_dir():
         raise OctetError(f"{path} is a folder")
     return output
-
-
-def _emitted_stages(args: argparse.Namespace) -> list[str]:
-    from compiler.stages import stage_index
-
-    names = [name for name in args.emit.split(",") if name]
-    for name in names:
-        if name != NUMBA:
-            stage_index(name, "--emit")
-    return names
-
-
-def _write_loops(compilation: Compilation, output: str | None) -> None:
-    """The source of the program's loops, beside the output or on stdout."""
-    from compiler.stages import LAST
-    from dialects.errors import OctetError
-    from runtime.artifact import replacing
-    from runtime.emission.loops import loops_text
-
-    if compilation.stage != LAST:
-        raise OctetError(
-            f"--emit={NUMBA}: loops are made in stage '{LAST}'; this program is at "
-            f"'{compilation.stage}'"
-        )
-    if output is None:
-        raise OctetError(f"--emit={NUMBA} names its file after the output: give -o OUT, or -o -")
-    text = loops_text(compilation.module)
-    if output == "-":
-        sys.stdout.write(text)
-    else:
-        with replacing(Path(output).with_suffix(f".{NUMBA}.py")) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-
-
-def _emitter(stages: list[str], output: str | None) -> Any:
-    """Writes the IR after those stages beside the output."""
-    from compiler.module_files import write_module
-    from dialects.errors import OctetError
-
-    if not stages:
-        return None
-    if output in (None, "-"):
-        raise OctetError("--emit names its files after the output: give -o OUT.octet or OUT.mlir")
-    base = Path(output)
-
-    def emit(stage: str, compilation: Compilation) -> None:
-        if stage in stages:
-            path = base.with_suffix(f".{stage}.mlir")
-            write_module(compilation.module, compilation.ctx.weights, path)
-
-    return emit
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:

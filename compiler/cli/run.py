@@ -133,7 +133,8 @@ def run(arguments: list[str]) -> None:
 def _describe(program: Program) -> None:
     for kind, specs in (("input", program.inputs), ("output", program.outputs)):
         for spec in specs:
-            print(f"{kind:6}  {spec.name}  {spec.dtype} {list(spec.shape)}")
+            meaning = "" if spec.quantized is None else f"  {spec.quantized}"
+            print(f"{kind:6}  {spec.name}  {spec.dtype} {list(spec.shape)}{meaning}")
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

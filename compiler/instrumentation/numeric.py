@@ -61,12 +61,15 @@ class VerifyNumerics(Instrument):
 
 
 def run_module(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:
-    """What a program gives: by the reference, or once it is lowered, by the kernels."""
+    """What a program gives, in real numbers whatever it takes and gives: by the reference, or once
+    it is lowered, by the kernels."""
+    from compiler.quantized_io import real_outputs, stored_feeds
     from runtime.reference.evaluate import evaluate
 
+    stored = stored_feeds(module, feeds)
     if any(isinstance(op, Launch) for op in module.walk()):
-        return _run_kernels(ctx, module, feeds)
-    return evaluate(module, feeds, ctx.weights)
+        return real_outputs(module, _run_kernels(ctx, module, stored))
+    return real_outputs(module, evaluate(module, stored, ctx.weights))
 
 
 def _run_kernels(ctx: OctetContext, module: ModuleOp, feeds: Outputs) -> Outputs:

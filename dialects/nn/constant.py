@@ -34,7 +34,8 @@ class ConstantOp(NnOp, HasFolderInterface):
     value = prop_def(Attribute)
     result = result_def(TensorType)
     origin = opt_attr_def(WeightAttr)
-    """The float weight that was quantized: what `correct-bias` compares with."""
+    """The float weight that was quantized, or the bias that was corrected: what passes that correct
+    quantization compare with."""
 
     @classmethod
     def of(

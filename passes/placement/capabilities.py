@@ -75,11 +75,23 @@ def obstacle(op: NnOp, target: Target | None) -> str | None:
         name, value = names[index], op.operands[index]
         is_weight = constant_of(value) is not None and name in op.WEIGHT_AXES
         problem = _not_f32(f"operand {name}", value)
-        if problem is None and not is_weight:
+        if problem is None and not is_weight and not is_added_in_float(op, name):
             problem = _operand_obstacle(op, name, value) or signed_obstacle(op, name, value, rule)
         if problem is not None:
             return problem
     return _result_obstacle(op, rule)
+
+
+def is_added_in_float(op: NnOp, operand: str) -> bool:
+    """A fused residual where the result has no scale, so that `insert-qdq` leaves it float and
+    takes the addition out again: as in models whose ranges are those of their Q/DQ pairs."""
+    result = op.results[0]
+    return (
+        operand == "residual"
+        and op.mnemonic in FLOAT_RESULT
+        and range_of(result) is None
+        and next(quantizations(result), None) is None
+    )
 
 
 def _operand_obstacle(op: NnOp, name: str, value: SSAValue) -> str | None:

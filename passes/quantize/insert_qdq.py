@@ -42,7 +42,7 @@ from passes.integer.proofs import (
     least_weight_scale,
     quantized_bias,
 )
-from passes.placement.capabilities import FLOAT_RESULT, capability_of
+from passes.placement.capabilities import FLOAT_RESULT, capability_of, is_added_in_float
 from passes.quantize.fixed import check_fixed, weight_scheme
 from passes.quantize.parameters import element_by_scheme, fits, weight_element_by_scheme
 from runtime.reference.evaluate import params_of
@@ -305,7 +305,7 @@ class InsertQdqPass(OctetPass):
             )
             stored = quantize(weight, params_of(element))
             excess = max(
-                _excess(op, scale, bias, stored, element)
+                accumulator_share(op, scale, bias, stored, element)
                 for op, (scale, bias) in zip(users, biases, strict=True)
             )
             if excess <= 1.0:
@@ -325,7 +325,7 @@ class InsertQdqPass(OctetPass):
         return element.scales.get_values()[0]
 
 
-def _excess(
+def accumulator_share(
     op: NnOp,
     input_scale: float,
     bias: np.ndarray | None,
@@ -393,11 +393,10 @@ def activation_problem(op: NnOp) -> str | None:
         if len(shape_of(op.operands[1])) < 2:
             return "the second operand is a vector: it has no output channels"
     for index in activations(op):
-        value = op.operands[index]
-        if stored_behind(value) is not None:
+        value, name = op.operands[index], op.operand_names()[index]
+        if stored_behind(value) is not None or is_added_in_float(op, name):
             continue
         bounds = range_of(value)
-        name = op.operand_names()[index]
         if bounds is None:
             return f"no calibrated range on operand {name}"
         if not fits(*bounds):

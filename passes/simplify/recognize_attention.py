@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
@@ -127,7 +128,8 @@ class _Matcher:
             if q.order.sequence_first:
                 new.append(TransposeOp.make(operand, permutation=SWAP_FIRST))
                 operands[operand] = new[-1].results[0]
-        factor = float(scale * q.factor * k.factor)
+        # The precision it is used in: what is exported reads back as the same number.
+        factor = float(np.float32(scale * q.factor * k.factor))
         columns = (operands[operand.x] for operand in (q, k, v))
         return [*new, AttentionOp.make(*columns, mask, heads=heads, scale=factor)]
 

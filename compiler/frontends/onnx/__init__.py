@@ -5,6 +5,7 @@ functions.py  functions a model defines for itself
 tensors.py    initializers and external data, sizes checked before anything is allocated
 graph.py      names, order, cycles
 dims.py       symbolic sizes of inputs
+annotations.py  what integer inputs and outputs stand for
 coding.py     reshape targets and slice bounds that stay right at other sizes
 values.py     a value during import
 builder.py    makes ops, or evaluates them where operands are small known integers

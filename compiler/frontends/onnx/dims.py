@@ -161,13 +161,15 @@ def _with_batch_symbol(sizes: Mapping[str, Sizes], numbers: Mapping[str, int]) -
 def _assignments(
     sizes: Mapping[str, Sizes], numbers: Mapping[str, int]
 ) -> tuple[Mapping[str, int], ...]:
-    symbols = list(
-        dict.fromkeys(size for shape in sizes.values() for size in shape if isinstance(size, str))
-    )
-    if not symbols:
+    symbols = [size for shape in sizes.values() for size in shape if isinstance(size, str)]
+    return assignments_of({symbol: numbers.get(symbol, 1) for symbol in dict.fromkeys(symbols)})
+
+
+def assignments_of(defaults: Mapping[str, int]) -> tuple[Mapping[str, int], ...]:
+    """Numbers by symbol: `defaults` first, then others that no two symbols share."""
+    if not defaults:
         return ({},)
-    defaults = {symbol: numbers.get(symbol, 1) for symbol in symbols}
-    others = [symbol for symbol in symbols if symbol != BATCH]
+    others = [symbol for symbol in defaults if symbol != BATCH]
     probes: list[Mapping[str, int]] = []
     for index, batch in enumerate(_BATCH_PROBES):
         # A probe must differ from the default: +32 keeps the pair apart from all others.
@@ -175,5 +177,5 @@ def _assignments(
         for position, symbol in enumerate(others):
             row, wrap = position % len(_OTHER_PROBES), position // len(_OTHER_PROBES)
             values[symbol] = _OTHER_PROBES[row][index] + 1024 * wrap
-        probes.append({symbol: values[symbol] for symbol in symbols})
+        probes.append({symbol: values[symbol] for symbol in defaults})
     return (defaults, *probes)

@@ -22,16 +22,19 @@ from xdsl.utils.exceptions import VerifyException
 from dialects.context import OctetContext
 from dialects.elements import element_of, is_float
 from dialects.errors import OctetError
+from dialects.nn.base import element_of_value
 from dialects.program import (
     DIMS,
     FIXED_SHAPE,
     NAME,
+    QUANTIZED,
     set_argument_attributes,
     set_result_attributes,
 )
 from dialects.quant import StorageCastOp, UniformQuantizedType
 
 from . import ops as _ops  # noqa: F401 - importing the package registers every import function
+from .annotations import annotated_types
 from .builder import FoldingBuilder, GraphBuilder, TooLargeToFold
 from .dims import DeclaredInput, InputSizes, resolve_inputs
 from .graph import ordered_nodes
@@ -74,6 +77,7 @@ class GraphImporter:
             if entry.name not in initialized and entry.name not in constants
         ]
         self.sizes = self._input_sizes(shapes, only_batch)
+        self.quantized = annotated_types(model)
         self.block = Block(arg_types=[self._input_type(entry) for entry in self.inputs])
         self.builder = GraphBuilder(
             self.block,
@@ -101,7 +105,8 @@ class GraphImporter:
         dtype = dtype_of_code(
             entry.type.tensor_type.elem_type, f"{self.model.name}: input '{entry.name}'"
         )
-        return TensorType(element_of(dtype), self.sizes.shapes(entry.name)[0])
+        element = self.quantized.get(entry.name, element_of(dtype))
+        return TensorType(element, self.sizes.shapes(entry.name)[0])
 
     def _define_inputs(self) -> None:
         for entry, argument in zip(self.inputs, self.block.args, strict=True):
@@ -310,7 +315,8 @@ class GraphImporter:
             if tensor is None:
                 self.problems.append(f"output '{entry.name}' could not be computed")
                 continue
-            if isinstance(tensor.element, UniformQuantizedType):
+            annotated = self.quantized.get(entry.name)
+            if isinstance(tensor.element, UniformQuantizedType) and tensor.element != annotated:
                 tensor = self.builder.cast(
                     StorageCastOp, tensor, tensor.element.storage, entry.name
                 )
@@ -327,9 +333,19 @@ class GraphImporter:
             ),
             Region(self.block),
         )
-        set_argument_attributes(function, [self._argument(entry.name) for entry in self.inputs])
+        set_argument_attributes(
+            function,
+            [
+                {**self._argument(entry.name), **_quantized_as(argument)}
+                for entry, argument in zip(self.inputs, self.block.args, strict=True)
+            ],
+        )
         set_result_attributes(
-            function, [{NAME: StringAttr(entry.name)} for entry in self.graph.output]
+            function,
+            [
+                {NAME: StringAttr(entry.name), **_quantized_as(value)}
+                for entry, value in zip(self.graph.output, outputs, strict=True)
+            ],
         )
         module = ModuleOp([function])
         if self.builder.fixed is not None:
@@ -346,6 +362,11 @@ class GraphImporter:
             StringAttr(size if isinstance(size, str) else "") for size in self.sizes.by_name[name]
         ]
         return {NAME: StringAttr(name), DIMS: ArrayAttr(symbols)}
+
+
+def _quantized_as(value: SSAValue) -> dict[str, Attribute]:
+    element = element_of_value(value)
+    return {QUANTIZED: element} if isinstance(element, UniformQuantizedType) else {}
 
 
 def _not_supported(attributes: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from dialects.quant import (
     QuantizeCastOp,
     StorageCastOp,
     UniformQuantizedType,
+    storage_limits,
 )
 from dialects.shapes import Shape
 
@@ -175,8 +176,11 @@ class NodeContext:
         return _needed(name, default if attribute is None else int(attribute.i))
 
     def number(self, name: str, default: float | None = None) -> float:
+        """A float32 number, the default as well: what is left out is what would be written."""
         attribute = self._attribute(name, AttributeProto.FLOAT)
-        return _needed(name, default if attribute is None else float(attribute.f))
+        if attribute is None and default is not None:
+            return float(np.float32(default))
+        return _needed(name, None if attribute is None else float(attribute.f))
 
     def text(self, name: str, default: str | None = None) -> str:
         attribute = self._attribute(name, AttributeProto.STRING)
@@ -309,8 +313,31 @@ class NodeContext:
                 f"'{tensor.source}' holds {stored.element}, but its zero point {element.storage}"
             )
         if stored.arrays is not None and not stored.varies:
+            element = symmetric_range(element, stored.arrays[0])
             return Tensor(stored.shapes, element, stored.source, arrays=stored.arrays)
         return self.builder.cast(StorageCastOp, stored, element, self.layer)
+
+
+def symmetric_range(element: UniformQuantizedType, stored: np.ndarray) -> UniformQuantizedType:
+    """The type of an 8-bit constant: where the zero point is the middle and the one value without
+    a counterpart does not occur, the range is -127..127 (or 1..255) as `insert-qdq` makes it.
+
+    ONNX knows no storage range, so that of an exported weight comes back this way.
+    """
+    low, high = storage_limits(element.storage)
+    middle = (low + high + 1) // 2
+    if element.storage.width.data != 8 or set(element.zero_points.get_values()) != {middle}:
+        return element
+    if stored.size == 0 or stored.min() == low:
+        return element
+    return UniformQuantizedType(
+        element.storage,
+        element.expressed,
+        element.scales.get_values(),
+        element.zero_points.get_values(),
+        axis=element.channel_axis,
+        storage_range=(low + 1, high),
+    )
 
 
 def _needed(name: str, value: Any) -> Any:

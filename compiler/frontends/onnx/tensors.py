@@ -55,6 +55,11 @@ def dtype_of_code(code: int, what: str) -> np.dtype:
         ) from None
 
 
+def code_of_dtype(dtype: np.dtype) -> int:
+    """The ONNX element type code of a numpy type that Octet has."""
+    return next(code for code, known in _DTYPES.items() if known == dtype)
+
+
 def checked_size(dims: list[int], what: str) -> int:
     """The number of elements of a shape. Raises OctetError for negative or absurd sizes."""
     if any(size < 0 for size in dims):

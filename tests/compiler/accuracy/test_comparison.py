@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from xdsl.dialects.builtin import f32
@@ -194,6 +194,7 @@ def test_debug_info_needs_the_stages(model: Path, data: Path, tmp_path: Path) ->
 
 
 @given(arrays(np.float32, st.integers(1, 40), elements=st.floats(-100, 100, width=32)))
+@settings(deadline=None)
 def test_storage_counts_every_value(values: np.ndarray) -> None:
     storage = Storage.of(UniformQuantizedType(ui8, f32, [0.5], [128]))
     storage.add(values)
@@ -212,6 +213,7 @@ def test_storage_counts_every_value(values: np.ndarray) -> None:
     arrays(np.float32, 8, elements=st.floats(-10, 10, width=32)),
     arrays(np.float32, 8, elements=st.floats(-10, 10, width=32)),
 )
+@settings(deadline=None)
 def test_sums_are_the_figures(a: np.ndarray, b: np.ndarray) -> None:
     error = Error()
     error.add(a[:3], b[:3])

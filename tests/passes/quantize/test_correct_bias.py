@@ -15,8 +15,9 @@ from dialects.nn.elementwise import ReluOp
 from dialects.nn.movement import ReshapeOp
 from passes.calibrate.calibrate import CalibratePass
 from passes.placement.place_precision import PlacePrecisionPass
-from passes.quantize.correct_bias import CORRECTED, CorrectBiasPass, mean_difference
+from passes.quantize.correct_bias import CORRECTED, CorrectBiasPass
 from passes.quantize.insert_qdq import InsertQdqPass
+from passes.quantize.side_by_side import mean_difference
 from runtime.reference.evaluate import evaluate
 
 QUANTIZE = (CalibratePass(), PlacePrecisionPass(), InsertQdqPass())
@@ -150,5 +151,5 @@ def test_means_are_of_all_batches_and_finite() -> None:
     real = [np.array([[1.0, 3e38]], np.float32), np.array([[3.0, 3e38], [5.0, 0.0]], np.float32)]
     quantized = [np.zeros_like(real[0]), np.full_like(real[1], -3e38)]
     quantized[1][:, 0] = 0.0
-    shift = mean_difference(real, quantized, axis=1)
+    shift = mean_difference([list(a) for a in real], [list(a) for a in quantized], axis=0)
     assert shift.tolist() == [3.0, 0.0]

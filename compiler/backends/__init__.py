@@ -1,0 +1,1 @@
+"""What programs are written as, other than artifacts of Octet's own."""
