@@ -21,7 +21,7 @@ from octet_commands import check_packages
 if TYPE_CHECKING:
     import numpy as np
 
-    from compiler.calibration_data import CalibrationData
+    from compiler.calibration.data import CalibrationData
     from compiler.driver import Compilation
     from compiler.explain import Explanation
     from runtime.program import Program
@@ -60,6 +60,8 @@ def compile(
     - strategy: how precisions are chosen: `rules`, `all` (the default) or `auto`. The options of
       `auto` are the command's flags: `max_drop`, `min_sqnr` or `min_agreement`,
       `evaluation_data`, `seed`, `strategy_state`, ... A budget that cannot be met is a warning.
+    - calibration_table, save_calibration_table, calibration_report, calibration_workers,
+      calibration_scheduler: as the flags of these names (docs/calibration.md).
     - debug_info: a saved program can be compared with float, layer by layer
       (`octet-run --compare-float`); it is larger by the float weights.
     - options: `recipe="r.toml"`, `place=["type:conv=int8"]`, `calibration_method`, `per_channel`,
@@ -117,17 +119,20 @@ def _compilation(
     **given: Any,
 ) -> Compilation:
     """A compilation that has run."""
+    from compiler.calibration.options import split_options as split_calibration
     from compiler.driver import Compilation, CompileRequest
     from compiler.options import with_requirements
     from compiler.strategy.apply import apply_strategy, warn_if_missed
     from compiler.strategy.request import split_options
 
     strategy, rest = split_options(options)
+    calibration, rest = split_calibration(rest)
     chosen = {name: value for name, value in rest.items() if value is not None}
     request = CompileRequest(
         model=Path(path),
         calibration_data=calibration_data,
         options=with_requirements(chosen, require or {}),
+        calibration=calibration,
         **given,
     )
     applied = apply_strategy(request, strategy, show=False)

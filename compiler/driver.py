@@ -22,7 +22,9 @@ from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import VerifyException
 
-from compiler.calibration_data import CalibrationData, open_calibration_data
+from compiler.calibration.data import CalibrationData, open_calibration_data
+from compiler.calibration.options import CalibrationOptions
+from compiler.calibration.session import Session
 from compiler.errors import InternalCompilerError
 from compiler.explain import Explanation, Placement, explanation_of, followed, placements_of
 from compiler.explain.gains import ModelledTimes, rates_of
@@ -75,7 +77,7 @@ class CompileRequest:
 
     Parameters
     - model: a `.onnx` file, or a `.mlir` file at any stage.
-    - calibration_data: see `compiler.calibration_data`; without it the program stays float.
+    - calibration_data: see `compiler.calibration.data`; without it the program stays float.
     - stop_after: the last stage to run.
     - pass_pipeline: passes to run in place of the stage table.
     - target: a target's name or file; by default what the module says, else `host`.
@@ -83,6 +85,7 @@ class CompileRequest:
     - constants: ONNX inputs that become constants, by name.
     - options: compile options: settings of passes (`compiler.options`), and the recipe, as files
       (`compiler.recipes.sources`) and as rules (`compiler.recipes.flags`).
+    - calibration: tables, workers and reports of calibration.
     - rules: rules of the recipe that come after all those of `options`.
     - debug_info: the artifact keeps the program at earlier stages (`compiler.accuracy`).
     """
@@ -96,6 +99,7 @@ class CompileRequest:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rules: tuple[Rule, ...] = ()
+    calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
     debug_info: bool = False
 
 
@@ -203,6 +207,8 @@ class Compilation:
         self._set(self.module, TARGET, name)
 
     def _open_calibration_data(self) -> None:
+        self.request.calibration.check_sources(self.request.calibration_data is not None)
+        self.ctx.calibrator = Session(self.request.calibration)
         if self.request.calibration_data is not None:
             self.ctx.calibration_data = open_calibration_data(
                 self.request.calibration_data, self.module
@@ -232,13 +238,20 @@ class Compilation:
             self.timing.stage = stage.name
             text = plan.pop(stage.name)
             pipeline = parse_pipeline(text)
-            if self.ctx.calibration_data is None:
-                pipeline = tuple(one for one in pipeline if not needs_data(one))
+            pipeline = tuple(one for one in pipeline if self._can_run(one))
             self.calibrated |= any(map(needs_data, pipeline))
             self.manager.run(self.ctx, self.module, pipeline)
             with self.timing.step("verify"):
                 self._verify(self.module, f"stage {stage.name}")
             self._end_stage(stage.name, pipeline, plan)
+
+    def _can_run(self, module_pass: ModulePass) -> bool:
+        """Without data and without tables of ranges in its place, passes that read it are left out.
+
+        With a table, one that is asked for and needs more than ranges says so itself.
+        """
+        has_source = self.ctx.calibration_data is not None or self.request.calibration.tables
+        return bool(has_source) or not needs_data(module_pass)
 
     def remaining(self) -> dict[str, str]:
         """Canonical pipelines of the stages still to come, with the options asked for: what the

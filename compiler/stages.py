@@ -94,6 +94,9 @@ STAGES: tuple[Stage, ...] = (
             # From here on ops are fused and split; what becomes of each can still be told.
             "number-ops",
             "require-precision",
+            # Formats of weights that need no ranges, before what is calibrated.
+            "quantize-weights",
+            "quantize-dynamic",
             "insert-qdq",
             "clip-outliers{samples=0}",
             "unify-scales",

@@ -11,6 +11,7 @@ from xdsl.context import Context
 from xdsl.ir import SSAValue
 
 from dialects import get_all_dialects
+from dialects.calibrator import Calibrator
 from dialects.target import Target
 from dialects.weights import WeightStore
 
@@ -32,7 +33,10 @@ class OctetContext(Context):
     statistics: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each (pass, pattern or event) happened."""
     watch: Callable[[SSAValue, np.ndarray], None] | None = None
-    """Called by `calibrate` with every finite array that it measures, batch by batch."""
+    """Called by `calibrate` with every finite array that it measures, batch by batch. An array may
+    be a window onto memory that is used again: copy what is to be kept."""
+    calibrator: Calibrator | None = None
+    """How `calibrate` measures, and what it knows without; None: by the reference, nothing."""
 
     def clone(self) -> OctetContext:
         """A context whose dialect tables are copies; weights and data are shared."""
@@ -48,6 +52,7 @@ class OctetContext(Context):
             self.target,
             self.statistics,
             self.watch,
+            self.calibrator,
         )
 
 

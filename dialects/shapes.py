@@ -215,6 +215,42 @@ def matmul(a: Shape, b: Shape, *_operands: Shape, **_: Any) -> list[Shape]:
     return [result]
 
 
+def matmul_nbits(
+    a: Shape, b: Shape, scales: Shape, *_operands: Shape, bits: int, block_size: int, **_: Any
+) -> list[Shape]:
+    """a [.., K] and weights [N, blocks, bytes of a block], as ONNX Runtime stores them."""
+    if bits not in (4, 8):
+        raise OctetError(f"matmul_nbits: weights have 4 or 8 bits, got {bits}")
+    if block_size < 1 or block_size * bits % 8:
+        raise OctetError(
+            f"matmul_nbits: a block of {block_size} weights of {bits} bits is no whole number of "
+            "bytes"
+        )
+    if not a or len(b) != 3:
+        raise OctetError(
+            f"matmul_nbits: expected a [.., K] and b [N, blocks, bytes], got {list(a)} and "
+            f"{list(b)}"
+        )
+    blocks = -(-a[-1] // block_size)
+    if b[1:] != (blocks, block_size * bits // 8):
+        raise OctetError(
+            f"matmul_nbits: K = {a[-1]} in blocks of {block_size} weights of {bits} bits is b "
+            f"[N, {blocks}, {block_size * bits // 8}], got {list(b)}"
+        )
+    if scales != b[:2]:
+        raise OctetError(
+            f"matmul_nbits: scales are [N, blocks] = {list(b[:2])}, got {list(scales)}"
+        )
+    return [(*a[:-1], b[0])]
+
+
+def matmul_dynamic(a: Shape, b: Shape, *_operands: Shape, **options: Any) -> list[Shape]:
+    """a [.., K] times a matrix [K, N]."""
+    if len(b) != 2:
+        raise OctetError(f"matmul_dynamic: the weights are a matrix [K, N], got {list(b)}")
+    return matmul(a, b)
+
+
 def attention(
     q: Shape, k: Shape, v: Shape, mask: Shape | None = None, *, heads: int, **_: Any
 ) -> list[Shape]:

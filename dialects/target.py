@@ -55,6 +55,11 @@ class Target:
     f16: frozenset[str] = frozenset()
     """Mnemonics of the op types with kernels on 16-bit floats."""
 
+    weight_only: frozenset[str] = frozenset()
+    """Formats of weights that it multiplies with float32 activations: `int8`, `int4`."""
+    dynamic: frozenset[str] = frozenset()
+    """Mnemonics of the op types that can quantize their activations when they run."""
+
     rates: Rates = DEFAULT_RATES
     """How fast its kernels are: those of its instruction set, or as its file says."""
 

@@ -49,6 +49,8 @@ PASSES: dict[str, tuple[str, str]] = {
     "clip-outliers": ("passes.quantize.clip_outliers", "ClipOutliersPass"),
     "correct-bias": ("passes.quantize.correct_bias", "CorrectBiasPass"),
     "insert-qdq": ("passes.quantize.insert_qdq", "InsertQdqPass"),
+    "quantize-dynamic": ("passes.quantize.quantize_dynamic", "QuantizeDynamicPass"),
+    "quantize-weights": ("passes.quantize.quantize_weights", "QuantizeWeightsPass"),
     "propagate-qdq": ("passes.quantize.propagate_qdq", "PropagateQdqPass"),
     "quantize-io": ("passes.quantize.quantize_io", "QuantizeIoPass"),
     "round-adaptively": ("passes.quantize.round_adaptively", "RoundAdaptivelyPass"),

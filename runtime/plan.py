@@ -8,16 +8,16 @@ without returning to Python, and copies the outputs out.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from dialects.errors import OctetError
 from dialects.kernel.loops import Launch, LoopOp
-from dialects.kernel.ops import CallOp, buffer_shape, layout_of
+from dialects.kernel.ops import CallOp, ViewOp, buffer_shape, layout_of
 from dialects.program import body_of, input_names, main_function, output_names, return_of
 from dialects.rates import RATES_OF_ISA
 from dialects.weights import WeightStore
@@ -37,7 +37,7 @@ from runtime.workers import available_cores
 
 EMISSION_MODULES = (
     "attention", "conversion", "dynamic", "elementwise", "linear", "movement", "normalization",
-    "pooling", "reduction", "resampling",
+    "pooling", "quantized_linear", "reduction", "resampling",
 )  # fmt: skip
 
 
@@ -73,7 +73,8 @@ class Plan:
         self._memory = np.zeros(size + 2 * ALIGNMENT, np.uint8)
         base = self._memory.ctypes.data
         memory = Memory(base + (-base % ALIGNMENT), weights, shared)
-        self._scratch = memory.scratch  # the calls hold its addresses
+        self._views = memory  # its scratch among others, whose addresses the calls hold
+        self._module = module
         function = main_function(module)
         self.steps = [
             Step(op, tuple(emit(op, memory, isa)))
@@ -86,6 +87,8 @@ class Plan:
             if isinstance(step.op, CallOp) and step.op.kernel_name == "gather"
         ]
         self._table = Table([call for step in self.steps for call in step.calls])
+        self._tables: dict[Operation, Table] | None = None
+        """One for each step, made when the plan is walked."""
         self._best_threads: dict[int, int] = {}
         self._inputs = {
             name: self._window(memory, argument)
@@ -132,22 +135,43 @@ class Plan:
         """
         self._table.run(self.threads_for(threads))
         for op, calls in self._gathers:
-            if (bad := bad_index(calls)) is not None:
-                raise OctetError(
-                    f"{op.source_name}: index {bad[0]} lies outside of "
-                    f"{list(buffer_shape(op.inputs[0]))} along axis "
-                    f"{op.values()['axis']}"
-                )
+            _check_gather(op, calls)
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
         self.write_inputs(feeds)
         self.execute(threads)
         return self.read_outputs()
 
+    def walk(self, feeds: Mapping[str, np.ndarray]) -> Iterator[tuple[Operation, list[np.ndarray]]]:
+        """Runs op by op, on one thread; after each gives the op and windows onto its results.
+
+        A window holds until the next op runs: buffers share memory. Views, which compute nothing,
+        are among the ops; what a loop computes on its way is not.
+        """
+        if self._tables is None:
+            self._tables = {step.op: Table(step.calls) for step in self.steps}
+        self.write_inputs(feeds)
+        for op in body_of(main_function(self._module)).ops:
+            table = self._tables.get(op)
+            if table is not None:
+                table.run()
+                if isinstance(op, CallOp) and op.kernel_name == "gather":
+                    _check_gather(op, table.calls)
+            if isinstance(op, Launch | ViewOp):
+                yield op, [self._window(self._views, result) for result in op.results]
+
     def trace(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> list[Span]:
         """Runs once, on exactly so many threads; returns who ran which row when."""
         self.write_inputs(feeds)
         return self._table.trace(threads)
+
+
+def _check_gather(op: CallOp, calls: Sequence[Call]) -> None:
+    if (bad := bad_index(calls)) is not None:
+        raise OctetError(
+            f"{op.source_name}: index {bad[0]} lies outside of "
+            f"{list(buffer_shape(op.inputs[0]))} along axis {op.values()['axis']}"
+        )
 
 
 def emit(op: Launch, memory: Memory, isa: Isa) -> list[Call]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from dialects.elements import dtype_of
 from dialects.errors import OctetError
@@ -133,6 +133,24 @@ class Program:
         plan = self._take(shapes)
         try:
             return plan.run(checked, threads)
+        finally:
+            self._give_back(plan, shapes)
+
+    def walk(self, feeds: Mapping[str, np.ndarray]) -> Iterator[tuple[Operation, list[np.ndarray]]]:
+        """Runs op by op, on one thread, and shows the results of each: see `Plan.walk`.
+
+        Inputs are checked, and a plan for their sizes is made, before anything runs: errors of
+        that kind are raised by the call, those of an op on the way.
+        """
+        checked = self._check(feeds)
+        shapes = self._shapes_of(checked)
+        return self._walk(self._take(shapes), checked, shapes)
+
+    def _walk(
+        self, plan: Plan, feeds: Mapping[str, np.ndarray], shapes: tuple[Shape, ...]
+    ) -> Iterator[tuple[Operation, list[np.ndarray]]]:
+        try:
+            yield from plan.walk(feeds)
         finally:
             self._give_back(plan, shapes)
 

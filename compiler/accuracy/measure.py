@@ -21,7 +21,7 @@ from xdsl.ir import SSAValue
 
 from compiler.accuracy.decibels import Decibels, decibels
 from compiler.accuracy.pairs import Placed, quantized_values
-from compiler.calibration_data import input_specs
+from compiler.calibration.data import input_specs
 from compiler.quantized_io import real_outputs, stored_feeds
 from dialects.context import Feed
 from dialects.nn.base import element_of_value

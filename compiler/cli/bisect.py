@@ -58,7 +58,7 @@ def run_bisection(args: argparse.Namespace, request: CompileRequest) -> None:
     from rich.progress import Progress
 
     from compiler.accuracy.bisect import AccuracyTrace, bisect_ops
-    from compiler.calibration_data import open_calibration_data
+    from compiler.calibration.data import open_calibration_data
     from compiler.driver import Compilation
     from compiler.instrumentation.reproducer import CrashReproducer
     from compiler.instrumentation.timing import Timing

@@ -36,7 +36,7 @@ def run_comparison(args: argparse.Namespace) -> None:
 
     from compiler.accuracy.debug_info import load_debug_info
     from compiler.accuracy.measure import single_samples
-    from compiler.calibration_data import open_calibration_data
+    from compiler.calibration.data import open_calibration_data
     from dialects.errors import OctetError
 
     path: Path = args.program

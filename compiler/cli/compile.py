@@ -41,8 +41,9 @@ An .mlir output has its weights in the .safetensors of the same name beside it.
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, without the options of passes being checked yet."""
+    from compiler.calibration.options import add_calibration_arguments
     from compiler.cli.bisect import add_bisect_arguments
-    from compiler.cli.calibrate_target import add_calibration_arguments
+    from compiler.cli.calibrate_target import add_calibration_arguments as add_rates_arguments
     from compiler.cli.explain import add_explain_arguments
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.cli.recipes import add_recipe_arguments
@@ -88,6 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
         "program that runs is the same",
     )
     add_target_arguments(parser)
+    add_rates_arguments(parser)
     add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
     add_recipe_arguments(parser)
@@ -209,6 +211,7 @@ def _select(args: argparse.Namespace) -> None:
 
 
 def _compile(args: argparse.Namespace) -> int:
+    from compiler.calibration.options import options_from
     from compiler.cli.bisect import check_bisect_arguments, run_bisection
     from compiler.cli.emit import Emission
     from compiler.cli.report import recorder_of, write_report
@@ -230,6 +233,7 @@ def _compile(args: argparse.Namespace) -> int:
         target=args.target,
         shapes=dict(map(_shape, args.shape)),
         options=_pass_options(args),
+        calibration=options_from(args),
         debug_info=args.debug_info,
     )
     applied = apply_strategy(request, strategy_from(args, output), show=True)
@@ -247,9 +251,11 @@ def _compile(args: argparse.Namespace) -> int:
         return end_search(applied)
     recorder = recorder_of(args, compilation)
     compilation.run()
-    if args.calibration_data and not compilation.calibrated and not args.pass_pipeline:
+    given = args.calibration_data or args.calibration_table
+    if given and not compilation.calibrated and not args.pass_pipeline:
+        what = "data was" if args.calibration_data else "table was"
         print(
-            "compile: note: the calibration data was not used: stage 'calibrate' did not run",
+            f"compile: note: the calibration {what} not used: stage 'calibrate' did not run",
             file=sys.stderr,
         )
     emission.write(compilation)

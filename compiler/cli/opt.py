@@ -132,9 +132,11 @@ class OctetOpt(xDSLOptMain):
             verify_structure(prog)
         self.ctx.target = self._target(prog)
         if self.args.calibration_data:
-            from compiler.calibration_data import open_calibration_data
+            from compiler.calibration.data import open_calibration_data
+            from compiler.calibration.session import Session
 
             self.ctx.calibration_data = open_calibration_data(self.args.calibration_data, prog)
+            self.ctx.calibrator = Session()
         try:
             self.manager.run(self.ctx, prog, self.passes)
         except OctetError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    from compiler.recipes.flags import RULE_OPTIONS
+    from compiler.recipes.flags import PRODUCTS, RULE_OPTIONS
 
     group = parser.add_argument_group(
         "placement",
@@ -21,9 +21,13 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         group.add_argument(flag, metavar=metavar, default=None, help=text)
     for option in RULE_OPTIONS:
+        bare: dict[str, Any] = (
+            {"nargs": "?", "const": PRODUCTS} if option.format == "dynamic" else {}
+        )
         group.add_argument(
             option.flag,
-            metavar="A,B" if option.listed else "SELECTOR" if option.precision else "SELECTOR=P",
+            metavar=option.metavar,
+            **bare,
             action="append",
             default=None,
             help=option.help + "; may be given several times",

@@ -18,6 +18,8 @@ from dialects.errors import OctetError
 BARE_VALUES = {
     "--verify-each": "structure",
     "--explain": "table",
+    "--calibration-report": "table",
+    "--dynamic-quantization": "type:matmul",
     "--bisect-accuracy": "table",
 }
 """What a flag with an optional value means without one."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from compiler.options import SETTINGS, as_values
 from compiler.pipeline import did_you_mean
 from compiler.recipes.recipe import Recipe, name_selector
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision
+from dialects.nn.linear_format import DYNAMIC, LinearFormat
 from passes.placement.rules import Rule
 from passes.placement.selectors import split_names, split_selectors
 
@@ -33,6 +34,9 @@ class RuleOption:
     precision: Precision | None = None
     names: bool = False
     listed: bool = True
+    format: Literal["given", "dynamic"] | None = None
+    """Values ask for a format of matrix products: each says which, as `[SELECTOR=]FORMAT`, or they
+    are selectors of those that become dynamic."""
 
     def split(self, text: str) -> list[str]:
         """The values of one text on the command line."""
@@ -44,6 +48,15 @@ class RuleOption:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def metavar(self) -> str:
+        if self.format == "given":
+            return "[SELECTOR=]FORMAT"
+        return "A,B" if self.listed else "SELECTOR" if self.precision else "SELECTOR=P"
+
+
+PRODUCTS = "type:matmul"
+"""The ops that a format is about where no selector is given."""
 
 RULE_OPTIONS: tuple[RuleOption, ...] = (
     RuleOption(
@@ -61,6 +74,19 @@ RULE_OPTIONS: tuple[RuleOption, ...] = (
     ),
     RuleOption("bf16", "these ops become bf16, named the same way", Precision.BF16),
     RuleOption("f16", "these ops become f16, named the same way", Precision.F16),
+    RuleOption(
+        "dynamic_quantization",
+        "these matrix products, or all, quantize their activations to int8 when they run",
+        format="dynamic",
+    ),
+    RuleOption(
+        "weight_only",
+        "matrix products keep their weights in few bits and compute in f32: int8, int4, or int4:64 "
+        "with the size of a group that shares a scale; only those of a selector: "
+        "'SELECTOR=int4:64'",
+        listed=False,
+        format="given",
+    ),
     RuleOption("place", "these ops get that precision: 'type:conv=int8'", listed=False),
     RuleOption(
         "nodes_to_exclude", "these layers of the model stay float", Precision.F32, names=True
@@ -112,8 +138,13 @@ def _rules(option: RuleOption, value: Any, default: str) -> list[Rule]:
         precision = Precision(default)
     rules: list[Rule] = []
     for item in as_values(value):
+        if item is True and option.format == DYNAMIC:
+            item = PRODUCTS
         if not isinstance(item, str) or not item:
             raise OctetError(f"{option.flag}: expected text, got {item!r}")
+        if option.format is not None:
+            rules.append(_format_rule(option, item))
+            continue
         selector = name_selector(item) if option.names else item
         wanted = precision
         if wanted is None:
@@ -126,3 +157,19 @@ def _rules(option: RuleOption, value: Any, default: str) -> list[Rule]:
             wanted = Precision(name)
         rules.append(Rule(select=selector, precision=wanted, origin=option.flag))
     return rules
+
+
+def _format_rule(option: RuleOption, text: str) -> Rule:
+    """The rule of one value of an option about formats of matrix products."""
+    if option.format == DYNAMIC:
+        return Rule(select=text, format=LinearFormat(activations=DYNAMIC), origin=option.flag)
+    selector, equals, name = text.rpartition("=")
+    if equals and not selector:
+        raise OctetError(f"{option.flag} '{text}': the selector before '=' is missing")
+    try:
+        format = LinearFormat.parse(name)
+        if format.is_dynamic:
+            raise OctetError("activations stay float here; for others use --dynamic-quantization")
+    except OctetError as error:
+        raise OctetError(f"{option.flag} '{text}': {error}") from None
+    return Rule(select=selector or PRODUCTS, format=format, origin=option.flag)

@@ -69,7 +69,7 @@ class Recipe:
             options["pass_options"] = self.pass_options
         overrides = overrides_of(options)
         for pass_name, rules in (
-            (PLACE, [rule for rule in self.rules if rule.precision is not None]),
+            (PLACE, [rule for rule in self.rules if rule.places]),
             (ASSIGN, [rule for rule in self.rules if rule.scheme.values()]),
         ):
             if rules:

@@ -179,7 +179,8 @@ def _prepare(request: CompileRequest, auto: AutoRequest, watcher: Watcher) -> Pr
 
 
 def _calibrated(request: CompileRequest) -> Compilation:
-    compilation = Compilation(replace(request, stop_after=CALIBRATED), ())
+    quiet = request.calibration.quiet
+    compilation = Compilation(replace(request, stop_after=CALIBRATED, calibration=quiet), ())
     try:
         compilation.run()
     except OctetError:

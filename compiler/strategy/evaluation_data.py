@@ -14,7 +14,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from compiler.array_files import load_arrays
-from compiler.calibration_data import CalibrationData, input_specs, open_calibration_data
+from compiler.calibration.data import CalibrationData, input_specs, open_calibration_data
 from dialects.context import Feed
 from dialects.errors import OctetError
 

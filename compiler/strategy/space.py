@@ -22,6 +22,7 @@ from dialects.nn.base import NnOp, Quantization
 from dialects.nn.constant import ConstantOp
 from dialects.nn.scheme import Scheme
 from dialects.program import nn_ops
+from passes.placement.formats import check_weights
 from passes.placement.rules import Rule, parse_rules, rule_text
 
 LETTERS: Mapping[Precision, str] = {
@@ -90,8 +91,10 @@ def space_of(module: ModuleOp, ctx: OctetContext, pipeline: str) -> Space:
     ops = searched_ops(module)
     fixed = {i for i, op in enumerate(ops) if any(s.is_fixed for s in _schemes(op))}
     for rule in parse_rules(map(str, spec.parameters.get(RULES, ()))):
-        if rule.precision is not None:
-            fixed |= {ops.index(op) for op in rule.ops(ops)}
+        if rule.places:
+            matched = rule.ops(ops)
+            named_ops = matched if rule.format is None else check_weights(rule, matched)
+            fixed |= {ops.index(op) for op in named_ops}
     able = {
         precision: _placed(module, ctx, precision)
         for precision in (Precision.INT8, Precision.BF16, Precision.F16, Precision.F32)

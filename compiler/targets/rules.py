@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from compiler.rates.table import rates_of
 from compiler.targets.layers import EXTENDS, Key, Layers, Table
 from dialects.rates import RATES_OF_ISA
 from dialects.target import Int8Rule, Limits, Target
-from passes.placement import capabilities, halves
+from passes.placement import capabilities, formats, halves
 
 HOST = "host"
-KEYS = (EXTENDS, "description", "isa", "int8", "bf16", "f16", "rates")
+FORMATS: Mapping[str, frozenset[str]] = {
+    "weight_only": formats.BUILT_IN,
+    "dynamic": formats.DYNAMIC_OPS,
+}
+"""Tables that list what matrix products can do with float activations, and what they may list."""
+KEYS = (EXTENDS, "description", "isa", "int8", "bf16", "f16", *FORMATS, "rates")
 STORAGE_TYPES = ("u8", "s8")
 COMMON = ("activations", "zero_point")
 """Keys of `[int8]` that hold for all its ops."""
@@ -41,6 +47,8 @@ def target_of(layers: Layers) -> Target:
         int8=_int8(layers, _table(layers, ("int8",), table.get("int8", {})), limits),
         bf16=_halves(layers, "bf16", table, limits),
         f16=_halves(layers, "f16", table, limits),
+        weight_only=_format(layers, table, "weight_only", "matmul"),
+        dynamic=_format(layers, table, "dynamic", "operators"),
         rates=rates_of(type(layers.path)(layers.where(("rates",))), rates, standard),
         limits=limits,
         description=description,
@@ -135,6 +143,16 @@ def _halves(
         _check_keys(layers, (name, op), rule, LIMITS)
         _put_limits(layers, (name, op), rule, limits)
     return frozenset(operators)
+
+
+def _format(layers: Layers, table: Table, name: str, entry: str) -> frozenset[str]:
+    """What the one entry of a table of `FORMATS` lists."""
+    entries = _table(layers, (name,), table.get(name, {}))
+    _check_keys(layers, (name,), entries, (entry,))
+    listed = _strings(layers, (name, entry), entries.get(entry, []))
+    for item in listed:
+        _check_choice(layers, (name, entry), item, sorted(FORMATS[name]))
+    return frozenset(listed)
 
 
 def _put_limits(

@@ -15,7 +15,9 @@ from dialects.kernel.ops import CallOp, ConstantOp, ViewOp, buffer_element
 from dialects.kernel.part import PartOp
 from dialects.nn.attributes import HALF_PRECISIONS, Precision
 
-INTEGER_KERNELS = frozenset({"conv_integer", "matmul_integer", "dynamic_quantize"})
+INTEGER_KERNELS = frozenset(
+    {"conv_integer", "matmul_integer", "matmul_dynamic", "dynamic_quantize"}
+)
 """Kernels on raw bytes whose scales are values of the run."""
 
 CONVERSION_KERNELS = frozenset({"quantize", "dequantize", "storage_cast", "cast"})

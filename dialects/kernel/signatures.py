@@ -72,6 +72,8 @@ NHWC_KERNELS = frozenset({"conv", "conv_transpose", "max_pool", "avg_pool", "res
 DENSE_KERNELS = frozenset(
     {
         "matmul",
+        "matmul_nbits",
+        "matmul_dynamic",
         "attention",
         "matmul_integer",
         "conv_integer",
@@ -112,6 +114,8 @@ floats for kernels that are not listed. Those that only move elements know their
 _OPERAND_ELEMENTS: dict[tuple[str, str], Elements] = {
     ("where", "condition"): BOOLEAN,
     ("gather", "indices"): (i32, i64),
+    ("matmul_nbits", "b"): (ui8,),
+    ("matmul_nbits", "zero_points"): (ui8,),
 }
 """The operands that differ from the others of their kernel."""
 

@@ -10,6 +10,8 @@ One file per op family:
     constant.py        constants
     elementwise.py     unary, binary, comparison, cast, lookup table
     linear.py          conv, conv_transpose, matmul
+    linear_format.py   how a matrix product keeps its weights
+    quantized_linear.py  float activations times weights of few bits
     attention.py       attention
     pooling.py         max_pool, avg_pool
     normalization.py   batch, layer, instance, response norm, softmax
@@ -31,9 +33,11 @@ from dialects.nn.constant import ConstantOp
 from dialects.nn.elementwise import ELEMENTWISE_OPS
 from dialects.nn.integer import INTEGER_OPS
 from dialects.nn.linear import LINEAR_OPS
+from dialects.nn.linear_format import LinearFormatAttr
 from dialects.nn.movement import MOVEMENT_OPS
 from dialects.nn.normalization import NORMALIZATION_OPS
 from dialects.nn.pooling import POOLING_OPS
+from dialects.nn.quantized_linear import QUANTIZED_LINEAR_OPS
 from dialects.nn.reduction import REDUCTION_OPS
 from dialects.nn.scheme import SchemeAttr
 
@@ -51,6 +55,7 @@ NN_OPS = (
     ConstantOp,
     *ELEMENTWISE_OPS,
     *LINEAR_OPS,
+    *QUANTIZED_LINEAR_OPS,
     *ATTENTION_OPS,
     *POOLING_OPS,
     *NORMALIZATION_OPS,
@@ -62,6 +67,6 @@ NN_OPS = (
 Nn = Dialect(
     "nn",
     list(NN_OPS),
-    [PrecisionAttr, ActivationAttr, WeightAttr, SchemeAttr],
+    [PrecisionAttr, ActivationAttr, WeightAttr, SchemeAttr, LinearFormatAttr],
     [MaterializeConstant()],
 )

@@ -6,10 +6,12 @@ import math
 from typing import ClassVar
 
 from xdsl.dialects.builtin import IntegerAttr, TensorType, f32
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
     operand_def,
+    opt_attr_def,
     opt_operand_def,
     opt_prop_def,
     prop_def,
@@ -22,6 +24,7 @@ from dialects.assembly import INTEGERS
 from dialects.elements import HALVES, is_quantized
 from dialects.nn.attributes import ActivationAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value, shape_of
+from dialects.nn.linear_format import LinearFormatAttr
 
 
 class LinearOp(NnOp):
@@ -88,7 +91,7 @@ class ConvOp(LinearOp):
 
     def verify_(self) -> None:
         super().verify_()
-        verify_bias_and_residual(self, shape_of(self.weight)[0])
+        verify_bias_and_residual(self, self.bias, self.residual, shape_of(self.weight)[0])
 
 
 @irdl_op_definition
@@ -136,6 +139,8 @@ class MatmulOp(LinearOp):
     bias = opt_operand_def(TensorType)
     residual = opt_operand_def(TensorType)
     activation = opt_prop_def(ActivationAttr)
+    linear_format = opt_attr_def(LinearFormatAttr)
+    """How its weights and activations are to be quantized, where not by a calibrated range."""
     result = result_def(TensorType)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -145,20 +150,22 @@ class MatmulOp(LinearOp):
 
     def verify_(self) -> None:
         super().verify_()
-        verify_bias_and_residual(self, (shape_of(self.b) or (1,))[-1])
+        verify_bias_and_residual(self, self.bias, self.residual, (shape_of(self.b) or (1,))[-1])
 
 
-def verify_bias_and_residual(op: ConvOp | MatmulOp, channels: int) -> None:
+def verify_bias_and_residual(
+    op: NnOp, bias: SSAValue | None, residual: SSAValue | None, channels: int
+) -> None:
     """A bias has one entry per output channel; a residual has the result's shape."""
-    if op.bias is not None and shape_of(op.bias) != (channels,):
+    if bias is not None and shape_of(bias) != (channels,):
         raise VerifyException(
-            f"{op.source_name}: the bias of {op.name} has shape {list(shape_of(op.bias))}, "
+            f"{op.source_name}: the bias of {op.name} has shape {list(shape_of(bias))}, "
             f"expected [{channels}]"
         )
-    if op.residual is not None and shape_of(op.residual) != shape_of(op.results[0]):
+    if residual is not None and shape_of(residual) != shape_of(op.results[0]):
         raise VerifyException(
             f"{op.source_name}: the residual of {op.name} has shape "
-            f"{list(shape_of(op.residual))}, the result {list(shape_of(op.results[0]))}"
+            f"{list(shape_of(residual))}, the result {list(shape_of(op.results[0]))}"
         )
 
 

@@ -15,12 +15,15 @@ from dialects.elements import is_quantized
 from dialects.errors import OctetError
 from dialects.nn.attributes import HALF_PRECISIONS, Precision, PrecisionAttr
 from dialects.nn.base import NnOp, Quantization, element_of_value
+from dialects.nn.linear import MatmulOp
+from dialects.nn.linear_format import LinearFormat, LinearFormatAttr
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
 from passes.dataflow import carries_reals, consumers, data_operands, sources, varying_operand
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
+from passes.placement.formats import check_weights, format_obstacle
 from passes.placement.halves import half_obstacle
 from passes.placement.rules import noting, parse_rules
 from passes.placement.selectors import near, selectable_ops
@@ -60,6 +63,12 @@ class PlacePrecisionPass(OctetPass):
        among the users; for 16 bits, from and by ops of 16 or 8 bits. An op that a selector names
        is exempt.
 
+    A rule may also name a *format* of matrix products with constant weights: `weights = "int8"` or
+    `"int4"` keeps those in few bits and computes in f32, `activations = "dynamic"` computes in int8
+    with activations that are quantized when the program runs. Both take and give float32. The
+    format is written onto the op (`linear_format`); `quantize-weights` and `quantize-dynamic` carry
+    it out.
+
     Ops that the model itself wraps in Q/DQ are int8 unless a selector says otherwise, or
     `precision=f32` does; they need no neighbours. Movement ops get no precision: quantized values
     and 16-bit floats pass through them later, unless a rule places them in f32, or the default is
@@ -90,6 +99,8 @@ class Placement:
 
     precision: Precision
     reason: str
+    format: LinearFormat | None = None
+    """How a matrix product keeps its weights, if not as its precision does."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,7 @@ class Wish:
     """The rule's text, as the user wrote it."""
     named: bool = False
     """The user speaks about this op, so that Q/DQ in the model and neighbours do not matter."""
+    format: LinearFormat | None = None
     follows: bool = False
     """A movement op that is f32 only among ops that are: it passes on what rules make int8."""
 
@@ -125,11 +137,17 @@ class Policy:
                     )
         unmatched = noting(options.name) if options.allow_unmatched else None
         for rule in parse_rules(options.rules):
-            if rule.precision is None:
+            if not rule.places:
                 continue
             text = f"{rule.label}: {rule.reason or 'user'}"
-            for op in rule.ops(ops, unmatched):
-                wishes[op] = Wish(rule.precision, text, named=True)
+            matched = rule.ops(ops, unmatched)
+            if rule.format is not None:
+                precision = Precision.INT8 if rule.format.is_dynamic else Precision.F32
+                for op in check_weights(rule, matched):
+                    wishes[op] = Wish(precision, text, named=True, format=rule.format)
+            elif rule.precision is not None:
+                for op in matched:
+                    wishes[op] = Wish(rule.precision, text, named=True)
         return cls(wishes)
 
 
@@ -160,8 +178,8 @@ def place(ops: Sequence[NnOp], policy: Policy, ctx: OctetContext) -> dict[NnOp, 
         if isinstance(neighbour, DequantizeCastOp | QuantizeCastOp):
             return True
         placement = placements.get(neighbour) if isinstance(neighbour, NnOp) else None
-        if placement is None:
-            return False
+        if placement is None or placement.format is not None:
+            return False  # takes and gives float32, whatever it computes in
         if precision is Precision.INT8:
             return placement.precision is Precision.INT8
         return placement.precision is not Precision.F32
@@ -193,13 +211,19 @@ def _touches_few_bits(op: NnOp, placements: Mapping[NnOp, Placement | None]) -> 
     if any(isinstance(neighbour, DequantizeCastOp | QuantizeCastOp) for neighbour in around):
         return True
     found = (placements.get(other) for other in around if isinstance(other, NnOp))
-    return any(placed is not None and placed.precision is not Precision.F32 for placed in found)
+    return any(
+        placed is not None and placed.precision is not Precision.F32 and placed.format is None
+        for placed in found
+    )
 
 
 def write(op: NnOp, placement: Placement | None) -> None:
     """Puts a placement into the IR, in place of an earlier one."""
     op.precision = None if placement is None else PrecisionAttr(placement.precision)
     op.placed_by = None if placement is None else StringAttr(placement.reason)
+    if isinstance(op, MatmulOp):
+        format = None if placement is None else placement.format
+        op.linear_format = None if format is None else LinearFormatAttr(format)
 
 
 def _on_its_own(op: NnOp, wish: Wish, ctx: OctetContext) -> Placement | None:
@@ -214,6 +238,11 @@ def _on_its_own(op: NnOp, wish: Wish, ctx: OctetContext) -> Placement | None:
     float32 = Placement(Precision.F32, wish.rule)
     if op.QUANTIZATION is Quantization.MOVES:
         return float32 if wish.named and wish.precision is Precision.F32 else None
+    if wish.format is not None:
+        problem = format_obstacle(op, wish.format, ctx.target, ctx.weights)
+        if problem is None:
+            return Placement(wish.precision, wish.rule, wish.format)
+        return Placement(Precision.F32, _obstructed(problem, wish, ctx.target))
     if wish.precision is Precision.F32 and wish.named:
         return float32
     from_model = quantized_in_source(op) and obstacle(op, ctx.target) is None
@@ -227,10 +256,15 @@ def _on_its_own(op: NnOp, wish: Wish, ctx: OctetContext) -> Placement | None:
         else obstacle(op, ctx.target)
     )
     if problem is not None:
-        runner = wish.precision.value if ctx.target is None else f"target {ctx.target.name}"
-        suffix = f" (asked for by {wish.rule})" if wish.named else ""
-        return Placement(Precision.F32, f"{runner}: {problem}{suffix}")
+        return Placement(Precision.F32, _obstructed(problem, wish, ctx.target))
     return Placement(wish.precision, wish.rule)
+
+
+def _obstructed(problem: str, wish: Wish, target: Target | None) -> str:
+    """The reason of an op that does not get its wish: who cannot, why, and who asked."""
+    runner = wish.precision.value if target is None else f"target {target.name}"
+    suffix = f" (asked for by {wish.rule})" if wish.named else ""
+    return f"{runner}: {problem}{suffix}"
 
 
 def _needs_neighbours(op: NnOp, placement: Placement | None, wish: Wish) -> bool:

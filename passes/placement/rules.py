@@ -21,6 +21,8 @@ from dialects.assembly import format_float
 from dialects.errors import OctetError
 from dialects.nn.attributes import Precision
 from dialects.nn.base import NnOp
+from dialects.nn.linear_format import KEYS as FORMAT_KEYS
+from dialects.nn.linear_format import LinearFormat
 from dialects.nn.scheme import KEYS, OF_CALIBRATION, OF_WEIGHTS, Scheme
 from passes.placement.selectors import SelectorError, near, select
 from passes.placement.selectors.evaluation import Unmatched
@@ -40,6 +42,8 @@ class Rule:
     tensor: str | None = None
     """Which tensor of the op the scheme is about: `result`, `weight`, or an operand's name."""
     precision: Precision | None = None
+    format: LinearFormat | None = None
+    """How matrix products keep their weights and take their activations."""
     scheme: Scheme = field(default_factory=Scheme)
     reason: str | None = None
     origin: str | None = None
@@ -51,8 +55,9 @@ class Rule:
     def of(cls, table: Mapping[str, Any]) -> Rule:
         """The rule that a table describes. Raises OctetError naming the key that is wrong."""
         for key in table:
-            if key not in RULE_KEYS and key not in KEYS:
-                raise OctetError(f"unknown key '{key}'{near(key, (*RULE_KEYS, *KEYS))}")
+            known = (*RULE_KEYS, *FORMAT_KEYS, *KEYS)
+            if key not in known:
+                raise OctetError(f"unknown key '{key}'{near(key, known)}")
         for key in ("select", "input", "tensor", "reason", "origin"):
             if key in table and (not isinstance(table[key], str) or not table[key]):
                 raise OctetError(f"'{key}' should be text, got {table[key]!r}")
@@ -62,6 +67,7 @@ class Rule:
             )
         rule = cls(
             precision=_precision(table["precision"]) if "precision" in table else None,
+            format=_format({key: table[key] for key in FORMAT_KEYS if key in table}),
             scheme=Scheme.of({key: table[key] for key in KEYS if key in table}),
             **{
                 key: table[key]
@@ -77,8 +83,13 @@ class Rule:
         given = self.scheme.values()
         if (self.select is None) == (self.input is None):
             raise OctetError("a rule has 'select', which names ops, or 'input', and not both")
-        if self.precision is None and not given:
+        if self.precision is None and self.format is None and not given:
             raise OctetError("the rule asks for nothing: give it a 'precision' or a scheme")
+        if self.format is not None and self.precision is not None:
+            key = next(iter(self.format.values()))
+            raise OctetError(f"'{key}' says what the op computes in: leave out 'precision'")
+        if self.format is not None and self.input is not None:
+            raise OctetError("an 'input' has no weights: 'select' the ops instead")
         if self.input is not None and (self.precision is not None or self.tensor is not None):
             raise OctetError("an 'input' has no 'precision' and no 'tensor': it is one itself")
         if self.tensor is not None and not given:
@@ -123,7 +134,12 @@ class Rule:
     def label(self) -> str:
         """The rule as the user wrote it, and where: `type:conv=int8 (r.toml:12)`."""
         place = f" ({self.where})" if self.origin is not None else ""
-        return f"{self.select}={self.precision}{place}"
+        return f"{self.select}={self.precision or self.format}{place}"
+
+    @property
+    def places(self) -> bool:
+        """It says what ops compute in, or how."""
+        return self.precision is not None or self.format is not None
 
     def ops(self, ops: Sequence[NnOp], unmatched: Unmatched | None = None) -> list[NnOp]:
         """The ops that the rule names.
@@ -148,6 +164,7 @@ class Rule:
             "input": self.input,
             "tensor": self.tensor,
             "precision": None if self.precision is None else self.precision.value,
+            **({} if self.format is None else self.format.values()),
             **self.scheme.values(),
             "reason": self.reason,
             "origin": self.origin,
@@ -165,6 +182,10 @@ def noting(pass_name: str) -> Unmatched:
     return lambda error: print(f"{pass_name}: note: {error}", file=sys.stderr)
 
 
+def _format(values: Mapping[str, Any]) -> LinearFormat | None:
+    return LinearFormat.of(values) if values else None
+
+
 def _precision(value: Any) -> Precision:
     names = [precision.value for precision in Precision]
     if value not in names:
@@ -174,7 +195,7 @@ def _precision(value: Any) -> Precision:
 
 # --- text -------------------------------------------------------------------------------------
 
-_TABLE = re.compile(rf"\s*(?:{'|'.join((*RULE_KEYS, *KEYS))})\s*=")
+_TABLE = re.compile(rf"\s*(?:{'|'.join((*RULE_KEYS, *FORMAT_KEYS, *KEYS))})\s*=")
 """How a table begins; a selector and a precision may look like it, and are written as one then."""
 
 

@@ -64,15 +64,15 @@ def matmul_calls(
         segments, weights = _segments(part, weights)
         problem = Product(
             a=part.address,
-            rows=_row_offsets(part),
+            rows=row_offsets(part),
             segments=segments,
             weights=weights,
             bias=folded,
             c=output.address,
-            outputs=_row_offsets(output),
+            outputs=row_offsets(output),
             epilogue=epilogue,
             residual=0 if added is None else added.address,
-            residuals=None if added is None else _row_offsets(added),
+            residuals=None if added is None else row_offsets(added),
         )
         calls += product_calls(problem, isa)
     return calls
@@ -105,7 +105,7 @@ def _at(view: View, index: tuple[int, ...]) -> View:
     return View(view.address + step, view.shape[rank:], view.strides[rank:], view.dtype)
 
 
-def _row_offsets(view: View) -> np.ndarray:
+def row_offsets(view: View) -> np.ndarray:
     """Byte offset of each row of [..., M, K], rows counted through all leading axes."""
     offsets = np.zeros(1, np.int64)
     for size, stride in zip(view.shape[:-1], view.byte_strides, strict=False):

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import (
     attention,
+    blocks,
     elementary,
     elementwise,
     linear,
@@ -26,7 +27,7 @@ from . import (
     resize,
 )
 from .elementary import exp_f32, fma_f32, lane_sum
-from .integer import arithmetic, means, runtime_zero_points, table
+from .integer import arithmetic, dynamic, means, runtime_zero_points, table
 from .integer import attention as integer_attention
 from .integer import linear as integer_linear
 from .integer import movement as integer_movement
@@ -86,6 +87,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "conv": linear.conv,
     "conv_transpose": linear.conv_transpose,
     "matmul": linear.matmul,
+    "matmul_nbits": blocks.matmul_nbits,
     "attention": attention.attention,
     "max_pool": pooling.max_pool,
     "avg_pool": pooling.avg_pool,
@@ -150,6 +152,7 @@ INTEGER_REFERENCE: dict[str, Callable[..., Any]] = {
     "conv": integer_linear.conv,
     "conv_transpose": integer_linear.conv_transpose,
     "matmul": integer_linear.matmul,
+    "matmul_dynamic": dynamic.matmul_dynamic,
     "attention": integer_attention.attention,
     "add": arithmetic.add,
     "sub": arithmetic.sub,

@@ -15,6 +15,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "conv_integer": ("ConvInteger",),
     "matmul_integer": ("MatMulInteger",),
+    "matmul_nbits": ("MatMulNBits",),
     "attention": ("Attention", "MultiHeadAttention", "scaled_dot_product_attention"),
     # elementwise, of one operand
     "relu": ("Relu", "ReLU"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 KNOWN = {
     *("$schema", "$defs", "$ref", "title", "description"),
-    *("type", "const", "enum", "minimum"),
+    *("type", "const", "enum", "minimum", "pattern", "minItems", "maxItems"),
     *("required", "properties", "additionalProperties", "items"),
 }
 DEFINITION = "#/$defs/"
@@ -44,8 +45,14 @@ class _Validator:
             yield f"{where}: {value!r} is not {schema['const']!r}"
         if "enum" in schema and value not in schema["enum"]:
             yield f"{where}: {value!r} is none of {schema['enum']}"
-        if "minimum" in schema and value < schema["minimum"]:
+        if "minimum" in schema and value is not None and value < schema["minimum"]:
             yield f"{where}: {value!r} is less than {schema['minimum']}"
+        if "pattern" in schema and not re.search(schema["pattern"], value):
+            yield f"{where}: {value!r} does not match {schema['pattern']}"
+        if "minItems" in schema and isinstance(value, list) and len(value) < schema["minItems"]:
+            yield f"{where}: has fewer than {schema['minItems']} items"
+        if "maxItems" in schema and isinstance(value, list) and len(value) > schema["maxItems"]:
+            yield f"{where}: has more than {schema['maxItems']} items"
         if isinstance(value, dict):
             yield from self._check_object(value, schema, where)
         if isinstance(value, list) and "items" in schema:

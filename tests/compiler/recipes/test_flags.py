@@ -41,20 +41,27 @@ ASKS = {
 }
 """For each shortcut, a value that is about the layer `stem`, and what it asks for."""
 
+FORMATS = {
+    "dynamic_quantization": ("type:matmul", "dynamic"),
+    "weight_only": ("type:matmul=int4:64", "int4:64"),
+}
+"""For each shortcut about formats of matrix products, a value and what it asks for."""
+
 PAIRS = list(itertools.combinations([option.name for option in RULE_OPTIONS], 2))
 
 
 def test_every_shortcut_is_tried() -> None:
-    assert list(ASKS) == [option.name for option in RULE_OPTIONS]
+    assert {*ASKS, *FORMATS} == {option.name for option in RULE_OPTIONS}
 
 
 @pytest.mark.parametrize(("earlier", "later"), PAIRS)
 def test_the_later_flag_of_the_table_wins(earlier: str, later: str) -> None:
     """In whatever order they are given."""
-    given = {later: ASKS[later][0], earlier: ASKS[earlier][0]}
+    values = ASKS | FORMATS
+    given = {later: values[later][0], earlier: values[earlier][0]}
     rules = recipe_of_options(given, Recipe()).rules
     assert [rule.origin for rule in rules] == [_flag(earlier), _flag(later)]
-    assert str(rules[-1].precision) == ASKS[later][1]
+    assert str(rules[-1].precision or rules[-1].format) == values[later][1]
 
 
 def _flag(name: str) -> str:
@@ -68,6 +75,31 @@ def test_a_shortcut_places_and_is_named(name: str, placed: Any) -> None:
     assert row["precision"] == wanted
     selector = value.split("=")[0] if ":" in value else f"name:{value}"
     assert row["who"] == f"{selector}={wanted} ({_flag(name)})"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "precision", "who"),
+    [
+        (["--dynamic-quantization"], "int8", "type:matmul=dynamic (--dynamic-quantization)"),
+        (
+            ["--dynamic-quantization=name:head"],
+            "int8",
+            "name:head=dynamic (--dynamic-quantization)",
+        ),
+        (["--weight-only", "int4:64"], "f32", "type:matmul=int4:64 (--weight-only)"),
+        (["--weight-only", "name:head=int8"], "f32", "name:head=int8 (--weight-only)"),
+        (
+            ["--weight-only", "int8", "--place", "name:head=bf16"],
+            "bf16",
+            "name:head=bf16 (--place)",
+        ),
+    ],
+)
+def test_formats_of_matrix_products(
+    arguments: list[str], precision: str, who: str, placed: Any
+) -> None:
+    row = placed(*arguments)["head"]
+    assert (row["precision"], row["who"]) == (precision, who)
 
 
 @pytest.mark.parametrize("name", ASKS)

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import math
+from collections import Counter
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from passes.calibrate.observers import Histogram, MinMax, MovingAverage, Percentile
+from dialects.calibrator import Method
+from passes.calibrate.histogram import Histogram
+from passes.calibrate.observers import MinMax, MovingAverage, Percentile, observer_of
 
 finite = arrays(
     np.float32,
@@ -95,3 +102,97 @@ def test_zeros_then_values() -> None:
     observer.update(np.zeros(5, np.float32))
     observer.update(np.full(5, 3.0, np.float32))
     assert observer.range() == (0.0, 3.0)
+
+
+# --- merging ----------------------------------------------------------------------------------
+
+METHODS = (
+    Method("min-max"),
+    Method("moving-average", momentum=0.75),
+    Method("percentile", percentile=90.0, bins=64),
+    Method("mse", bins=64),
+    Method("sqnr", bins=64),
+    Method("entropy", bins=512),
+)
+
+
+@st.composite
+def divided(draw: st.DrawFn) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Batches, and the numbers of those that each of some workers gets, in some order."""
+    batches = draw(st.lists(finite, min_size=1, max_size=9))
+    owners = draw(st.lists(st.integers(0, 3), min_size=len(batches), max_size=len(batches)))
+    parts = [[i for i, who in enumerate(owners) if who == one] for one in range(4)]
+    return batches, draw(st.permutations([part for part in parts if part]))
+
+
+def same(a: Histogram, b: Histogram) -> bool:
+    return (a.width, a.start, a.zeros) == (b.width, b.start, b.zeros) and np.array_equal(
+        a.counts, b.counts
+    )
+
+
+@given(divided())
+def test_merged_histograms_are_those_of_the_whole(case: tuple[Any, Any]) -> None:
+    batches, parts = case
+    whole, merged = Histogram(64), Histogram(64)
+    for batch in batches:
+        whole.update(batch)
+    for part in parts:
+        histogram = Histogram(64)
+        for index in part:
+            histogram.update(batches[index])
+        merged.merge(histogram)
+    assert same(whole, merged)
+    assert whole.zeros == sum(int((batch == 0).sum()) for batch in batches)
+
+
+@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("method", METHODS, ids=str)
+@given(case=divided())
+def test_merged_observers_give_the_range_of_the_whole(method: Method, case: Any) -> None:
+    batches, parts = case
+    whole, merged = observer_of(method), observer_of(method)
+    for index, batch in enumerate(batches):
+        whole.update(batch, index)
+    for part in parts:
+        observer = observer_of(method)
+        for index in part:
+            observer.update(batches[index], index)
+        merged.merge(observer)
+    assert merged.range() == whole.range()
+    low, high = whole.range()
+    everything = np.concatenate(batches)
+    assert min(everything.min(), 0.0) <= low <= 0.0 <= high <= max(everything.max(), 0.0)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_merged_zeros_have_no_range(method: Method) -> None:
+    merged = observer_of(method)
+    for index in range(3):
+        observer = observer_of(method)
+        observer.update(np.zeros((2, 3), np.float32), index)
+        merged.merge(observer)
+    assert merged.range() == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("scale", [2.0**-140, 2.0**-20, 1.0, 2.0**100])
+def test_bins_are_those_of_exact_arithmetic(scale: float) -> None:
+    """In float32 and in float64, and for values that underflow once divided by the width."""
+    values = np.random.default_rng(0).normal(size=500).astype(np.float32) * np.float32(scale)
+    values = np.concatenate([values, [-(2.0**-149), 0.0, 2.0**-149]]).astype(np.float32)
+    histogram = Histogram(128)
+    histogram.update(values)
+    counts = Counter(math.floor(Fraction(float(v)) / Fraction(histogram.width)) for v in values)
+    expected = [counts[histogram.start + i] for i in range(128)]
+    assert histogram.counts.tolist() == expected
+
+
+def test_the_layout_of_an_array_does_not_matter() -> None:
+    array = np.random.default_rng(0).normal(size=(2, 8, 9, 16)).astype(np.float32)
+    window = np.zeros((2, 10, 11, 16), np.float32)[:, 1:9, 1:10]
+    window[...] = array
+    for method in METHODS:
+        plain, strided = observer_of(method), observer_of(method)
+        plain.update(array)
+        strided.update(window.transpose(0, 3, 1, 2))
+        assert plain.range() == strided.range()

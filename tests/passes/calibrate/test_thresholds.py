@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passes.calibrate.observers import Optimal
+from passes.calibrate.observers import MovingAverage, Optimal, Percentile
 from passes.calibrate.thresholds import (
     STEPS,
     Distribution,
@@ -182,3 +182,40 @@ def test_exact_zeros_cost_no_resolution() -> None:
         observer.update(np.append(values, np.zeros(zeros)).astype(np.float32))
         ranges.append(observer.range())
     assert ranges[0] == ranges[1]
+
+
+# --- ranges that are no compromise ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("percentile", [90.0, 99.0, 99.99, 100.0])
+@pytest.mark.parametrize("make", DATA)
+def test_percentile_equals_a_search_over_all_edges(
+    make: Callable[[np.random.Generator], np.ndarray], percentile: float
+) -> None:
+    """The innermost edges beyond which no more than half the rest lies, within the extremes."""
+    values = make(np.random.default_rng(7)).astype(np.float32)
+    observer = Percentile(percentile, 256)
+    for part in np.array_split(values, 3):
+        observer.update(part)
+    histogram = observer.histogram
+    edges = [(histogram.start + i) * histogram.width for i in range(257)]
+    allowed = (100.0 - percentile) / 200.0 * len(values)
+    low = max(edge for edge in edges if sum(v < edge for v in values.tolist()) <= allowed)
+    high = min(edge for edge in edges if sum(v >= edge for v in values.tolist()) <= allowed)
+    expected = max(low, float(values.min())), min(high, float(values.max()))
+    assert observer.estimate() == expected
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("make", DATA)
+def test_moving_average_is_the_weighted_sum(
+    make: Callable[[np.random.Generator], np.ndarray], momentum: float
+) -> None:
+    batches = np.array_split(make(np.random.default_rng(7)).astype(np.float32), 6)
+    observer = MovingAverage(momentum)
+    for batch in batches:
+        observer.update(batch)
+    weights = [momentum**5] + [(1 - momentum) * momentum ** (5 - i) for i in range(1, 6)]
+    low = sum(w * float(b.min()) for w, b in zip(weights, batches, strict=True))
+    high = sum(w * float(b.max()) for w, b in zip(weights, batches, strict=True))
+    assert observer.estimate() == pytest.approx((low, high), rel=1e-12, abs=1e-12)

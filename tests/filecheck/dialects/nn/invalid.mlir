@@ -134,6 +134,46 @@ func.func @main(%a : tensor<2x2xf32>, %r : tensor<1x2xf32>) {
 
 // -----
 
+// CHECK: matmul_nbits: K = 5 in blocks of 4 weights of 4 bits is b [N, 2, 2], got [3, 2, 4]
+func.func @main(%a : tensor<2x5xf32>, %b : tensor<3x2x4xui8>, %s : tensor<3x2xf32>) {
+  %0 = nn.matmul_nbits %a, %b, %s <bits = 4, block_size = 4> : (tensor<2x5xf32>, tensor<3x2x4xui8>, tensor<3x2xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: matmul_nbits: a block of 3 weights of 4 bits is no whole number of bytes
+func.func @main(%a : tensor<2x3xf32>, %b : tensor<3x1x1xui8>, %s : tensor<3x1xf32>) {
+  %0 = nn.matmul_nbits %a, %b, %s <bits = 4, block_size = 3> : (tensor<2x3xf32>, tensor<3x1x1xui8>, tensor<3x1xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.matmul_nbits has zero points [3, 1] for scales [3, 2]
+func.func @main(%a : tensor<2x4xf32>, %b : tensor<3x2x1xui8>, %s : tensor<3x2xf32>, %z : tensor<3x1xui8>) {
+  %0 = nn.matmul_nbits %a, %b, %s, zero_points = %z <bits = 4, block_size = 2> : (tensor<2x4xf32>, tensor<3x2x1xui8>, tensor<3x2xf32>, tensor<3x1xui8>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: operand b of nn.matmul_dynamic is quantized to signed bytes with zero point 0, with one scale or one per column (axis 1), not !quant.uniform<i8:f32, 0.1:3>
+func.func @main(%a : tensor<2x2xf32>, %b : tensor<2x2x!quant.uniform<i8:f32, 0.1:3>>) {
+  %0 = nn.matmul_dynamic %a, %b : (tensor<2x2xf32>, tensor<2x2x!quant.uniform<i8:f32, 0.1:3>>) -> tensor<2x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: #nn.linear_format: 'group_size' needs 'weights' beside it
+func.func @main(%a : tensor<2x2xf32>) {
+  %0 = nn.matmul %a, %a {linear_format = #nn.linear_format<group_size = 32>} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: matmul: inner sizes of [2, 3] and [2, 3] differ
 func.func @main(%a : tensor<2x3xf32>) {
   %0 = nn.matmul %a, %a : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>

@@ -13,6 +13,9 @@ func.func @ops(
   %m : tensor<2x3xf32>,
   %k : tensor<3x4xf32>,
   %mr : tensor<2x4xf32>,
+  %nb : tensor<4x2x1xui8>,
+  %ns : tensor<4x2xf32>,
+  %nz : tensor<4x2xui8>,
   %i : tensor<2x3xi64>,
   %c : tensor<2x3xi1>,
   %idx : tensor<5xi64>,
@@ -170,6 +173,16 @@ func.func @ops(
   %61 = nn.matmul %m, %k, bias = %v, residual = %mr <activation = #nn.activation<clip -1.0, 6.0>> : (tensor<2x3xf32>, tensor<3x4xf32>, tensor<4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
   // CHECK: nn.matmul %qm, %qn, residual = %qmr : (tensor<2x3x!quant.uniform<u8:f32, 0.1:3>>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<2x4x!quant.uniform<u8:f32, 0.2>>) -> tensor<2x4x!quant.uniform<u8:f32, 0.2>>
   %62 = nn.matmul %qm, %qn, residual = %qmr : (tensor<2x3x!quant.uniform<u8:f32, 0.1:3>>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<2x4x!quant.uniform<u8:f32, 0.2>>) -> tensor<2x4x!quant.uniform<u8:f32, 0.2>>
+
+  // Products with weights of few bits.
+  // CHECK: nn.matmul %m, %k {linear_format = #nn.linear_format<group_size = 32, weights = "int4">} : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
+  %300 = nn.matmul %m, %k {linear_format = #nn.linear_format<weights = "int4", group_size = 32>} : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
+  // CHECK: nn.matmul_nbits %m, %nb, %ns <bits = 4, block_size = 2> : (tensor<2x3xf32>, tensor<4x2x1xui8>, tensor<4x2xf32>) -> tensor<2x4xf32>
+  %301 = nn.matmul_nbits %m, %nb, %ns <bits = 4, block_size = 2> : (tensor<2x3xf32>, tensor<4x2x1xui8>, tensor<4x2xf32>) -> tensor<2x4xf32>
+  // CHECK: nn.matmul_nbits %m, %nb, %ns, zero_points = %nz, bias = %v, residual = %mr <activation = #nn.activation<relu>, bits = 4, block_size = 2> : (tensor<2x3xf32>, tensor<4x2x1xui8>, tensor<4x2xf32>, tensor<4x2xui8>, tensor<4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %302 = nn.matmul_nbits %m, %nb, %ns, zero_points = %nz, bias = %v, residual = %mr <bits = 4, block_size = 2, activation = #nn.activation<relu>> : (tensor<2x3xf32>, tensor<4x2x1xui8>, tensor<4x2xf32>, tensor<4x2xui8>, tensor<4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  // CHECK: nn.matmul_dynamic %m, %qn, bias = %v : (tensor<2x3xf32>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<4xf32>) -> tensor<2x4xf32>
+  %303 = nn.matmul_dynamic %m, %qn, bias = %v : (tensor<2x3xf32>, tensor<3x4x!quant.uniform<i8<-127:127>:f32:1, {0.1, 0.2, 0.3, 0.4}>>, tensor<4xf32>) -> tensor<2x4xf32>
 
   // Attention; between quantized tensors the mask stays float.
   // CHECK: nn.attention %s3, %s3, %s3 <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x5x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>

@@ -5,7 +5,7 @@ from compiler.frontends.onnx.registry import supported_ops
 from dialects.nn import NN_OPS
 from passes.placement.selectors.types import SPELLINGS, canonical_type, spellings
 
-MADE_HERE = {"constant", "lookup", "dynamic_quantize"}
+MADE_HERE = {"constant", "lookup", "dynamic_quantize", "matmul_dynamic"}
 """Types that no model names: constants cannot be selected, the others come with quantization."""
 
 NO_OP_OF_ITS_OWN = {

@@ -1,16 +1,19 @@
-"""Calibration data from files, arrays and iterables: batches of inputs, read anew for each pass."""
+"""Calibration data from files, arrays, iterables and readers: batches of inputs, read anew for
+each pass, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 from compiler.array_files import load_arrays
+from compiler.calibration.spool import Spool
+from compiler.calibration.stored import StoredArray, stored_arrays
 from dialects.context import Feed
 from dialects.errors import OctetError
 from dialects.nn.base import shape_of
@@ -27,10 +30,39 @@ BATCH = 8
 """Samples evaluated together where the program takes any batch size: enough for numpy to work on
 long arrays, few enough that the activations of an image network stay small."""
 
+
+@runtime_checkable
+class CalibrationDataReader(Protocol):
+    """ONNX Runtime's interface: a batch at each call, then None.
+
+    `rewind()`, if there is one, begins again.
+    """
+
+    def get_next(self) -> Mapping[str, np.ndarray] | None: ...
+
+
 CalibrationData = (
-    Mapping[str, np.ndarray] | Iterable[Feed] | Callable[[], Iterable[Feed]] | str | Path
+    Mapping[str, np.ndarray]
+    | Iterable[Feed]
+    | Callable[[], Iterable[Feed]]
+    | CalibrationDataReader
+    | str
+    | Path
 )
-"""Samples along the first axis by input name, feeds, a function that gives feeds, or a path."""
+"""Samples along the first axis by input name, feeds, a function that gives feeds, a reader, or a
+path."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Gives the batches from the start, each time it is called."""
+
+    read: Callable[[], Iterable[Feed]]
+    batches: int | None = None
+    """How many there are, where that is known."""
+
+    def __call__(self) -> Iterable[Feed]:
+        return self.read()
 
 
 @dataclass(frozen=True)
@@ -59,14 +91,9 @@ def input_specs(module: ModuleOp) -> list[InputSpec]:
     return specs
 
 
-def open_calibration_data(
-    source: CalibrationData, module: ModuleOp
-) -> Callable[[], Iterable[Feed]]:
-    """A function that gives the batches of `source` from the start, each time it is called.
-
-    An iterator that can be read only once is read here and kept. Raises OctetError for data
-    that does not fit the program.
-    """
+def open_calibration_data(source: CalibrationData, module: ModuleOp) -> Source:
+    """The batches of `source`. Those of a source that can be read only once are kept in a temporary
+    file while they are read. Raises OctetError for data that does not fit the program."""
     specs = input_specs(module)
     if isinstance(source, (str, Path)):
         return _from_path(Path(source), specs)
@@ -74,17 +101,34 @@ def open_calibration_data(
         return _from_arrays(cast(Mapping[str, np.ndarray], source), specs, "calibration data")
     if isinstance(source, np.ndarray):
         return _from_arrays({_only(specs, "an array"): source}, specs, "calibration data")
+    if isinstance(source, CalibrationDataReader):
+        return _from_reader(source)
     if callable(source):
-        return lambda: _feeds(source())
+        return Source(lambda: _feeds(source()))
     if not isinstance(source, Iterable):
         raise OctetError(
             "calibration data should be a mapping of input names to arrays, an iterable of such "
-            f"mappings, a function that returns one, or a path; got {type(source).__name__}"
+            "mappings, a function that returns one, an object with get_next(), or a path; got "
+            f"{type(source).__name__}"
         )
     if isinstance(source, Iterator):
-        kept = list(_feeds(source))
-        return lambda: kept
-    return lambda: _feeds(source)
+        return Source(Spool(_feeds(source)))
+    return Source(lambda: _feeds(source), len(source) if isinstance(source, Sized) else None)
+
+
+def _from_reader(reader: CalibrationDataReader) -> Source:
+    def feeds() -> Iterator[Feed]:
+        return _feeds(iter(reader.get_next, None))
+
+    rewind = getattr(reader, "rewind", None)
+    if not callable(rewind):
+        return Source(Spool(feeds()))
+
+    def again() -> Iterator[Feed]:
+        rewind()
+        return feeds()
+
+    return Source(again)
 
 
 def _feeds(batches: Iterable[Any]) -> Iterator[Feed]:
@@ -100,16 +144,16 @@ def _feeds(batches: Iterable[Any]) -> Iterator[Feed]:
 # --- files ----------------------------------------------------------------------------------
 
 
-def _from_path(path: Path, specs: list[InputSpec]) -> Callable[[], Iterable[Feed]]:
+def _from_path(path: Path, specs: list[InputSpec]) -> Source:
     if path.is_dir():
         return _from_folder(path, specs)
-    loaded = load_arrays(path)
-    if isinstance(loaded, np.ndarray):
-        loaded = {_only(specs, f"{path}, a single array,"): loaded}
-    return _from_arrays(loaded, specs, str(path))
+    stored = stored_arrays(path)
+    if isinstance(stored, StoredArray):
+        stored = {_only(specs, f"{path}, a single array,"): stored}
+    return _from_arrays(stored, specs, str(path))
 
 
-def _from_folder(folder: Path, specs: list[InputSpec]) -> Callable[[], Iterable[Feed]]:
+def _from_folder(folder: Path, specs: list[InputSpec]) -> Source:
     """One sample or batch per file, in the order of their names."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".npy", ".npz"))
     if not files:
@@ -122,7 +166,7 @@ def _from_folder(folder: Path, specs: list[InputSpec]) -> Callable[[], Iterable[
                 loaded = {_only(specs, f"{file}, a single array,"): loaded}
             yield {name: _with_batch_axis(array, name, specs) for name, array in loaded.items()}
 
-    return feeds
+    return Source(feeds, len(files))
 
 
 def _with_batch_axis(array: np.ndarray, name: str, specs: list[InputSpec]) -> np.ndarray:
@@ -137,8 +181,8 @@ def _with_batch_axis(array: np.ndarray, name: str, specs: list[InputSpec]) -> np
 
 
 def _from_arrays(
-    arrays: Mapping[str, np.ndarray], specs: list[InputSpec], source: str
-) -> Callable[[], Iterable[Feed]]:
+    arrays: Mapping[str, np.ndarray | StoredArray], specs: list[InputSpec], source: str
+) -> Source:
     """Batches cut from arrays with samples along the first axis."""
     names = [spec.name for spec in specs]
     for name in arrays:
@@ -147,11 +191,12 @@ def _from_arrays(
                 f"{source}: '{name}' is not an input of the program; its inputs are "
                 f"{', '.join(names)}"
             )
-    checked: dict[str, np.ndarray] = {}
+    checked: dict[str, Samples] = {}
     for spec in specs:
         if spec.name not in arrays:
             raise OctetError(f"{source}: input '{spec.name}' is missing")
-        array = np.asarray(arrays[spec.name])
+        given = arrays[spec.name]
+        array = given if isinstance(given, StoredArray) else _Held(np.asarray(given))
         if array.ndim not in (len(spec.shape), len(spec.shape) + 1) or array.ndim == 0:
             raise OctetError(
                 f"{source}: '{spec.name}' has shape {list(array.shape)}; expected samples of "
@@ -170,11 +215,41 @@ def _from_arrays(
     return _batches(checked, specs, count, source)
 
 
+@dataclass(frozen=True)
+class _Held:
+    """An array in memory, as `StoredArray` is one in a file."""
+
+    array: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def pieces(self, size: int) -> Iterator[np.ndarray]:
+        return (self.array[at : at + size] for at in range(0, len(self), size))
+
+
+Samples = StoredArray | _Held
+
+
 def _batches(
-    arrays: Mapping[str, np.ndarray], specs: list[InputSpec], count: int, source: str
-) -> Callable[[], Iterable[Feed]]:
+    arrays: Mapping[str, Samples], specs: list[InputSpec], count: int, source: str
+) -> Source:
+    def read(size: int) -> Iterator[Feed]:
+        pieces = [array.pieces(size) for array in arrays.values()]
+        return (dict(zip(arrays, batch, strict=True)) for batch in zip(*pieces, strict=True))
+
     if all(arrays[spec.name].ndim == len(spec.shape) + 1 for spec in specs):
-        return lambda: ({name: array[i] for name, array in arrays.items()} for i in range(count))
+        return Source(
+            lambda: ({name: one[0] for name, one in feed.items()} for feed in read(1)), count
+        )
     size = BATCH
     for spec in specs:
         if arrays[spec.name].ndim == len(spec.shape) + 1:
@@ -189,10 +264,7 @@ def _batches(
                     f"{source}: '{spec.name}' has {count} samples, but the program takes batches "
                     f"of exactly {size}; give a multiple of that"
                 )
-    return lambda: (
-        {name: array[start : start + size] for name, array in arrays.items()}
-        for start in range(0, count, size)
-    )
+    return Source(lambda: read(size), -(-count // size))
 
 
 def _only(specs: list[InputSpec], what: str) -> str:
