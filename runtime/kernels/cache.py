@@ -1,8 +1,8 @@
 """Compiled kernels on disk.
 
 A kernel is compiled to one relocatable object file, stored under a digest of everything
-that can change its machine code: its key, the source text of its module and of the project modules
-that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
+that can change its machine code: its key, the compiler (`compilers`), the source text of its module and
+of the project modules that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
 a millisecond.
 
     <sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object file
@@ -34,7 +34,9 @@ import llvmlite.binding as llvm
 import numba
 
 from runtime.kernels.abi import Kernel
+from runtime.kernels.compilers import kernel_compiler
 from runtime.kernels.isa import cpu_features, cpu_name
+from runtime.kernels.numba_compiler import compile_by_numba, load_helpers
 from runtime.kernels.symbols import has_symbol
 from runtime.kernels.vector_ir import GeneratedFunction
 from runtime.translation.module import SYMBOL, llvm_texts, optimized
@@ -43,7 +45,8 @@ _SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
-_addresses: dict[str, int] = {}
+_addresses: dict[tuple[str, str], int] = {}
+"""By compiler and key."""
 _engines: list[Any] = []  # an execution engine owns the memory of its code
 _lock = threading.RLock()
 
@@ -59,13 +62,21 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 def address_of(kernel: Kernel) -> int:
     """Address of the compiled kernel: from memory, else from disk, else compiled now."""
-    address = _addresses.get(kernel.key)
+    key = _compiler_of(kernel), kernel.key
+    address = _addresses.get(key)
     if address is not None:
         return address
     with _lock:
-        if kernel.key not in _addresses:
-            _addresses[kernel.key] = _load(*_entry(kernel))
-        return _addresses[kernel.key]
+        if key not in _addresses:
+            if key[0] == "numba":
+                load_helpers()
+            _addresses[key] = _load(*_entry(kernel))
+        return _addresses[key]
+
+
+def _compiler_of(kernel: Kernel) -> str:
+    """Who compiles a kernel: what is written as LLVM IR needs neither compiler of Python."""
+    return "llvm" if isinstance(kernel.function, GeneratedFunction) else kernel_compiler()
 
 
 def _entry(kernel: Kernel) -> tuple[str, bytes]:
@@ -143,7 +154,8 @@ def _entry_files() -> list[Path]:
 def entry_path(kernel: Kernel) -> Path:
     """The file that holds (or will hold) this kernel's code."""
     identity = hashlib.sha256()
-    parts = (kernel.key, source_digest(kernel.function.__module__), *_toolchain())
+    source = source_digest(kernel.function.__module__)
+    parts = (kernel.key, _compiler_of(kernel), source, *_toolchain())
     for part in parts:
         identity.update(part.encode() + b"\0")
     return cache_directory() / f"{identity.hexdigest()}{_SUFFIX}"
@@ -202,12 +214,16 @@ def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     """Compiles a kernel; returns (symbol, object file).
 
     Raises `ValueError` if the code needs a function that cannot be found at run time, and
-    `TranslationError` if it cannot be compiled.
+    `TranslationError` or numba's own errors if it cannot be compiled.
     """
     function, machine = kernel.function, _target_machine()
     if isinstance(function, GeneratedFunction):
         return function.compile(machine)
     assert isinstance(function, FunctionType)
+    if kernel_compiler() == "numba":
+        symbol, module, object_file = compile_by_numba(function)
+        _check_symbols(kernel, module)
+        return symbol, object_file
     module = optimized(llvm_texts(function, machine.triple), machine)
     _check_symbols(kernel, module)
     return SYMBOL, machine.emit_object(module)

@@ -112,8 +112,10 @@ def use_wide_vectors(typingctx: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         attributes = builder.function.attributes
-        # llvmlite knows no attributes with values; they print like the others.
+        # llvmlite knows no attributes with values; they print like the others. Inlined into
+        # numba's wrapper, which has no such attribute, the kernel would lose it.
         set.add(attributes, '"prefer-vector-width"="512"')
+        attributes.add("noinline")
         return context.get_dummy_value()
 
     return signature, generate

@@ -28,6 +28,7 @@ from numba.extending import register_jitable
 
 from runtime.kernels.abi import Kernel, KernelFunction, View
 from runtime.kernels.intrinsics import POINTERS, argument, intrinsic
+from runtime.kernels.numba_compiler import DEVICE_OPTIONS
 
 MAX_RANK = 8
 _OUTER = MAX_RANK - 2
@@ -41,9 +42,9 @@ _SHORT = 8
 _MIN_ROWS = 16
 """With fewer rows than this the inner axis is split among threads instead of the rows."""
 
-device: Callable[[Callable[..., Any]], Any] = register_jitable(error_model="numpy")
+device: Callable[[Callable[..., Any]], Any] = register_jitable(**DEVICE_OPTIONS)
 """Decorator of functions that kernels call: always inlined (a call in a loop keeps it from being
-vectorized). It is how numba, which tests compare with, knows them; it leaves them as they are."""
+vectorized). It is how numba knows them; the functions stay as they are."""
 
 
 def parameters_at(operands: int) -> int:

@@ -243,10 +243,15 @@ def generated(name: str, arity: int, emit: Callable[[Emitter, list[Any]], None])
         function = module.globals.get(name)
         if function is None:
             kind = ir.FunctionType(ir.VoidType(), [I64] * arity)
-            function = ir.Function(module, kind, name)
+            function = body = ir.Function(module, kind, name)
             function.attributes.add("nounwind")
-            body = ir.Function(vector_code(module), kind, name)
-            body.attributes.add("nounwind")
+            vectors = vector_code(module)
+            if vectors is module:
+                function.linkage = "internal"
+                function.attributes.add("noinline")
+            else:
+                body = ir.Function(vectors, kind, name)
+                body.attributes.add("nounwind")
             emitter = Emitter(ir.IRBuilder(body.append_basic_block("entry")))
             emit(emitter, list(body.args))
             emitter.builder.ret_void()

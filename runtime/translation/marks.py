@@ -1,4 +1,4 @@
-"""What kernels tell the translator."""
+"""What kernels tell the translator; to numba the marks mean nothing."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ class _KernelModule(ir.Module):
 
 
 def vector_code(module: ir.Module) -> ir.Module:
-    """Where functions are written that a kernel's module calls and LLVM need not improve."""
-    assert isinstance(module, _KernelModule)
-    return module.vectors
+    """Where functions are written that a kernel's module calls and LLVM need not improve: a module
+    beside it, except numba's, which are their own."""
+    return module.vectors if isinstance(module, _KernelModule) else module
 
 
 def llvm_texts(function: FunctionType, triple: str) -> tuple[str, str]:
