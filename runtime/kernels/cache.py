@@ -1,9 +1,9 @@
 """Compiled kernels on disk.
 
-A kernel is compiled to one relocatable object file, stored under a digest of everything
-that can change its machine code: its key, the compiler (`compilers`), the source text of its module and
-of the project modules that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
-a millisecond.
+A kernel is compiled to one relocatable object file, stored under a digest of everything that can
+change its machine code: its key, its compiler, the source text of its module and of the project
+modules that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one
+takes about a millisecond.
 
     <sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object file
 

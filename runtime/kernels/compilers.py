@@ -27,6 +27,5 @@ def kernel_compiler() -> KernelCompiler:
     for known in KERNEL_COMPILERS:
         if chosen == known:
             return known
-    raise OctetError(
-        f"{VARIABLE}={chosen}: no such compiler of kernels; expected {' or '.join(KERNEL_COMPILERS)}"
-    )
+    expected = " or ".join(KERNEL_COMPILERS)
+    raise OctetError(f"{VARIABLE}={chosen}: no such compiler of kernels; expected {expected}")

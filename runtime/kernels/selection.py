@@ -110,9 +110,9 @@ def arg_kernel(dtype: str, largest: bool = True) -> Kernel:
             for k in range(1, size):
                 candidates = advance(source, k * stride)
                 for i in range(count):
-                    if wins(candidates[i], best[i], mask, last):
-                        best[i] = candidates[i]
-                        index[i] = np.int32(k)
+                    won = wins(candidates[i], best[i], mask, last)
+                    best[i] = candidates[i] if won else best[i]
+                    index[i] = np.int32(k) if won else index[i]
             for i in range(count):
                 y[(first + i) * sy] = index[i]
 

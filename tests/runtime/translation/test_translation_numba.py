@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from runtime.executor import run_calls
 from runtime.kernels.abi import Call, Kernel
+from runtime.kernels.compilers import VARIABLE
 from runtime.kernels.intrinsics import POINTERS, argument
 from runtime.kernels.strided import device
 
@@ -137,13 +137,17 @@ def results(
             for j in range(m):
                 result[i * m + j] = function(first[i], second[j])
 
-    ours, theirs = (np.zeros((a.size, b.size), y) for _ in range(2))
+    compiled = Kernel.of(kernel, function.__name__, a.dtype, b.dtype, y)
     words = (a.size, b.size, a.ctypes.data, b.ctypes.data)
-    name = f"{function.__name__}, {a.dtype}, {b.dtype}"
-    run_calls([Call(Kernel.of(kernel, name), (*words, ours.ctypes.data))])
-    row = np.array([0, *words, theirs.ctypes.data], np.int64)
-    njit(error_model="numpy")(kernel)(row.ctypes.data, 0, 1)
-    return ours, theirs
+
+    def computed_by(compiler: str) -> np.ndarray:
+        result = np.zeros((a.size, b.size), y)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(VARIABLE, compiler)
+            run_calls([Call(compiled, (*words, result.ctypes.data))])
+        return result
+
+    return computed_by("octet"), computed_by("numba")
 
 
 def integers(name: str) -> np.ndarray:
