@@ -62,3 +62,8 @@ def opt_command() -> int:
 def run_command() -> int:
     """`octet-run`"""
     return _run("run")
+
+
+def lab_command() -> int:
+    """`octet-lab`"""
+    return _run("lab")

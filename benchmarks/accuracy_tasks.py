@@ -2,7 +2,8 @@
 
 A classifier's outputs are its scores and are judged by top-1. MiniLM's are sentence embeddings
 (mean of `last_hidden_state` over the tokens, normalized), judged by the rank correlation of their
-cosines with the similarity that people gave (STS-B). Sentences are padded to one length.
+cosines with the similarity that people gave (STS-B). Sentences that are judged are padded to the
+longest of their batch; those for calibration come one by one and need no padding.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def minilm(folder: Path) -> Task:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "minilm/tokenizer.json"))
-    tokenizer.enable_padding(length=LENGTH)
+    tokenizer.enable_padding()
     tokenizer.enable_truncation(LENGTH)
     with (folder / "minilm/stsb-en-dev.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[: PAIRS + CALIBRATION_PAIRS]

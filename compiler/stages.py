@@ -74,6 +74,7 @@ STAGES: tuple[Stage, ...] = (
             # Before ranges are measured: these change the values.
             "equalize-channels{by=off}",
             "smooth-activations{alpha=off}",
+            "split-outlier-channels",
             "calibrate",
         ),
     ),
@@ -100,7 +101,8 @@ STAGES: tuple[Stage, ...] = (
             "insert-qdq",
             "clip-outliers{samples=0}",
             "unify-scales",
-            # On the types that are final, rounding first: what it leaves, biases take up.
+            # On the types that are final, rounding first: what it leaves, biases take up
+            # (docs/pass-ordering.md: what other orders cost).
             "round-adaptively{samples=0}",
             "correct-bias{samples=0}",
             # Once scales are settled, and before what moves data moves integers.

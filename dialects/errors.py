@@ -9,3 +9,11 @@ class OctetError(Exception):
 
     excerpt: str = ""
     """Lines at the end of the message that keep their breaks: what the user wrote, and a caret."""
+
+
+class SizeLimitError(OctetError):
+    """A size beyond what a table holds; `shape` is what the result would have been."""
+
+    def __init__(self, message: str, shape: tuple[int, ...]):
+        super().__init__(message)
+        self.shape = shape

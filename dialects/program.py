@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     DictionaryAttr,
     ModuleOp,
+    ShapedType,
     StringAttr,
     f64,
 )
@@ -118,6 +119,20 @@ def _names(dictionaries: list[dict[str, Attribute]], fallback: str) -> list[str]
 def input_names(function: FuncOp) -> list[str]:
     """The names of the inputs; `arg0`, `arg1`, ... where hand-written IR gives none."""
     return _names(argument_attributes(function), "arg")
+
+
+def symbols_of(function: FuncOp) -> list[tuple[str, ...]]:
+    """For each input the names of its dimensions, "" for those without one."""
+    symbols: list[tuple[str, ...]] = []
+    for attributes, type in zip(
+        argument_attributes(function), function.function_type.inputs, strict=True
+    ):
+        dims = attributes.get(DIMS)
+        rank = len(cast(ShapedType, type).get_shape())
+        names = dims.data if isinstance(dims, ArrayAttr) and len(dims) == rank else ()
+        named = [name.data if isinstance(name, StringAttr) else "" for name in names]
+        symbols.append(tuple(named) or ("",) * rank)
+    return symbols
 
 
 def output_names(function: FuncOp) -> list[str]:

@@ -3,8 +3,9 @@
 Every function takes the operands' shapes in order, then the op's options by name, and gives
 the list of result shapes. Options that say nothing about shapes are swallowed by `**_`. Because
 the same functions run at import, in the verifiers and when a program is planned anew for another
-batch size, an op's options must not bake in what may vary: `reshape` and `expand` code their
-target as literal sizes, "infer" or "copy of operand dimension i".
+batch size or sequence length, an op's options must not bake in what may vary: `reshape`, `expand`
+and `crop` code their target as literal sizes, "infer" or "copy of operand dimension i". Where a
+size is not one of x's own, a second operand `like` has it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dialects.errors import OctetError
+from dialects.errors import OctetError, SizeLimitError
 
 Shape = tuple[int, ...]
 
@@ -322,8 +323,24 @@ def reshape(x: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
     return [resolve_reshape(x, shape)]
 
 
-def expand(x: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
-    return [broadcast(x, tuple(_resolve_code(x, code) for code in shape))]
+def expand(x: Shape, like: Shape = (), *, shape: Sequence[int], **_: Any) -> list[Shape]:
+    """Codes count the dimensions of `like` after those of `x`."""
+    known = (*x, *like)
+    return [broadcast(x, tuple(_resolve_code(known, code) for code in shape))]
+
+
+def crop(x: Shape, like: Shape, *, shape: Sequence[int], **_: Any) -> list[Shape]:
+    """Codes count the dimensions of `like` after those of `x`."""
+    if len(shape) != len(x):
+        raise OctetError(f"crop of {list(x)} needs {len(x)} sizes, got {list(shape)}")
+    known = (*x, *like)
+    wanted = tuple(_resolve_code(known, code) for code in shape)
+    if min(wanted, default=0) < 0:
+        raise OctetError(f"crop: {list(shape)} has a size to infer; give it")
+    for size, limit in zip(wanted, x, strict=True):
+        if size > limit:
+            raise SizeLimitError(f"it has {limit} entries, but {size} are asked for", wanted)
+    return [wanted]
 
 
 def transpose(x: Shape, *, permutation: Sequence[int], **_: Any) -> list[Shape]:

@@ -37,6 +37,10 @@ PASSES: dict[str, tuple[str, str]] = {
     "sink-transposes": ("passes.simplify.sink_transposes", "SinkTransposesPass"),
     # calibrate
     "assign-scheme": ("passes.calibrate.assign_scheme", "AssignSchemePass"),
+    "split-outlier-channels": (
+        "passes.calibrate.split_outlier_channels",
+        "SplitOutlierChannelsPass",
+    ),
     "calibrate": ("passes.calibrate.calibrate", "CalibratePass"),
     "equalize-channels": ("passes.calibrate.equalize_channels", "EqualizeChannelsPass"),
     "smooth-activations": ("passes.calibrate.smooth_activations", "SmoothActivationsPass"),

@@ -21,6 +21,7 @@ from xdsl.pattern_rewriter import (
 
 from dialects.context import OctetContext
 from dialects.errors import OctetError
+from passes.facts import ON_TENSORS, Fact
 
 
 class Numerics(enum.Enum):
@@ -39,6 +40,16 @@ class OctetPass(ModulePass):
     NUMERICS: ClassVar[Numerics] = Numerics.EXACT
     NEEDS_DATA: ClassVar[bool] = False
     """Without calibration data, the stages leave the pass out."""
+    READS_DATA: ClassVar[bool] = False
+    """Results may depend on the calibration data, also where the pass can do without."""
+    ANNOTATES: ClassVar[bool] = False
+    """It only writes down or checks what is there: where it stands is no question of order."""
+    REQUIRES: ClassVar[frozenset[Fact]] = frozenset({ON_TENSORS})
+    """What has to be true before, for the pass to be right and to do what it is for."""
+    ESTABLISHES: ClassVar[frozenset[Fact]] = frozenset()
+    """What is true afterwards, whatever was before."""
+    INVALIDATES: ClassVar[frozenset[Fact]] = frozenset()
+    """What may be true before and false afterwards; every other fact is kept."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not isinstance(ctx, OctetContext):

@@ -1,4 +1,4 @@
-"""A compiled program: runs for any batch size, from any number of Python threads."""
+"""A compiled program: runs for any batch size and sequence length, from any number of threads."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from dialects.program import (
     quantized_as,
     result_attributes,
     return_of,
+    symbols_of,
 )
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from runtime.profiling.profile import Profile
 
 MAX_PLANS = 16
-"""Plans kept for other input sizes; the oldest is dropped first."""
+"""Input sizes that plans are kept for; the one not used for longest is dropped first."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Program:
                 strict=True,
             )
         ]
+        self._symbols = symbols_of(function)
         self._constants: dict[str, np.ndarray] = {}
         self._idle: dict[tuple[Shape, ...], list[Plan]] = {}
         self._renew_lock()
@@ -127,7 +129,7 @@ class Program:
         save_artifact(Path(path), self.module, self.weights, self.manifest, self.sections)
 
     def run(self, feeds: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
-        """Outputs by name for inputs by name, of any batch size the program's ops accept."""
+        """Outputs by name for inputs by name, of any sizes the program's ops accept."""
         checked = self._check(feeds)
         shapes = self._shapes_of(checked)
         plan = self._take(shapes)
@@ -237,6 +239,18 @@ class Program:
     def _shapes_of(self, feeds: Mapping[str, np.ndarray]) -> tuple[Shape, ...]:
         return tuple(feeds[spec.name].shape for spec in self.inputs)
 
+    def _check_symbols(self, shapes: tuple[Shape, ...]) -> None:
+        """Raises OctetError if sizes of one name in `nn.dims` differ between inputs."""
+        found: dict[str, tuple[int, str]] = {}
+        for spec, names, shape in zip(self.inputs, self._symbols, shapes, strict=True):
+            for symbol, size in zip(names, shape, strict=True):
+                known, other = found.setdefault(symbol, (size, spec.name))
+                if symbol and known != size:
+                    raise OctetError(
+                        f"inputs do not match: size '{symbol}' is {size} in '{spec.name}' "
+                        f"{list(shape)}, but {known} in '{other}'"
+                    )
+
     # --- plans ------------------------------------------------------------------------------
 
     def _take(self, shapes: tuple[Shape, ...]) -> Plan:
@@ -248,7 +262,8 @@ class Program:
 
     def _give_back(self, plan: Plan, shapes: tuple[Shape, ...]) -> None:
         with self._lock:
-            self._idle.setdefault(shapes, []).append(plan)
+            # The shape used last stands last.
+            self._idle[shapes] = [*self._idle.pop(shapes, []), plan]
             while len(self._idle) > MAX_PLANS:
                 del self._idle[next(iter(self._idle))]
 
@@ -262,6 +277,7 @@ class Program:
                     f"{[list(spec.shape) for spec in self.inputs]}: {reason.data}; compile it "
                     "again with --shape"
                 )
+            self._check_symbols(shapes)
             module = cast(ModuleOp, module.clone())
             named = zip((spec.name for spec in self.inputs), shapes, strict=True)
             resize_program(module, dict(named))

@@ -43,20 +43,11 @@ def methods(task: Task, folder: Path) -> Mapping[str, Method]:
 
 
 def _float(task: Task) -> Run:
-    return _runner(compiler.compile(task.model, shapes=_shapes(task)))
+    return _runner(compiler.compile(task.model))
 
 
 def _int8(task: Task, options: Mapping[str, Any]) -> Run:
-    data = task.calibration
-    stacked = {name: np.concatenate([feeds[name] for feeds in data]) for name in data[0]}
-    return _runner(compiler.compile(task.model, stacked, shapes=_shapes(task), **options))
-
-
-def _shapes(task: Task) -> dict[str, tuple[int, ...]]:
-    """The sequence length of a transformer is fixed when it is compiled."""
-    if not task.transformer:
-        return {}
-    return {name: (1, *array.shape[1:]) for name, array in task.batches[0].items()}
+    return _runner(compiler.compile(task.model, task.calibration, **options))
 
 
 def _runner(program: Any) -> Run:

@@ -98,7 +98,10 @@ EVERY_ELEMENT: Elements = (*NUMBERS_AND_BOOLEAN, f64)
 
 _ELEMENTS: tuple[tuple[Elements, tuple[str, ...]], ...] = (
     (EVERY_ELEMENT, ("cast", "copy", "where", "reshape", "transpose", "concat", "slice", "pad")),
-    (EVERY_ELEMENT, ("expand", "tile", "gather", "resize", "depth_to_space", "space_to_depth")),
+    (
+        EVERY_ELEMENT,
+        ("expand", "crop", "tile", "gather", "resize", "depth_to_space", "space_to_depth"),
+    ),
     (NUMBERS_AND_BOOLEAN, ("equal", "less", "less_equal", "greater", "greater_equal")),
     (NUMBERS_AND_BOOLEAN, ("reduce_max", "reduce_min")),
     (NUMBERS, ("add", "sub", "mul", "div", "mod", "pow", "min", "max")),

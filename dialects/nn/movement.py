@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     result_def,
@@ -159,12 +160,39 @@ class PadOp(FoldsWhenIdentity):
 
 @irdl_op_definition
 class ExpandOp(FoldsWhenIdentity):
-    """Broadcasts `x` against the coded `shape` (see nn.reshape)."""
+    """Broadcasts `x` against the coded `shape` (see nn.reshape).
+
+    The codes count the dimensions of `like` after those of `x`: a size may follow another value.
+    """
 
     name = "nn.expand"
+    FLOAT_OPERANDS: ClassVar = frozenset({"like"})
     SHAPE_RULE: ClassVar = staticmethod(shapes.expand)
 
     x = operand_def(TensorType)
+    like = opt_operand_def(TensorType)
+    shape = prop_def(INTEGERS)
+    result = result_def(TensorType)
+
+    def moves_nothing(self) -> bool:
+        # Equal at the default sizes says nothing about others.
+        return self.like is None and super().moves_nothing()
+
+
+@irdl_op_definition
+class CropOp(MovementOp):
+    """The first elements of `x` along each dimension, as many as the coded `shape` says.
+
+    The codes count the dimensions of `like`, whose elements do not matter, after those of `x`: the
+    rows of a position table that a sequence needs. Asking for more than `x` has is an error.
+    """
+
+    name = "nn.crop"
+    FLOAT_OPERANDS: ClassVar = frozenset({"like"})
+    SHAPE_RULE: ClassVar = staticmethod(shapes.crop)
+
+    x = operand_def(TensorType)
+    like = operand_def(TensorType)
     shape = prop_def(INTEGERS)
     result = result_def(TensorType)
 
@@ -257,5 +285,5 @@ class SpaceToDepthOp(MovementOp):
 
 MOVEMENT_OPS = (
     ReshapeOp, TransposeOp, ConcatOp, SliceOp, PadOp, ExpandOp, TileOp, GatherOp, ResizeOp,
-    DepthToSpaceOp, SpaceToDepthOp,
+    DepthToSpaceOp, SpaceToDepthOp, CropOp,
 )  # fmt: skip

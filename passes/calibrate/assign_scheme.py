@@ -63,6 +63,7 @@ class AssignSchemePass(OctetPass):
 
     name = "assign-scheme"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
 
     rules: tuple[str, ...] | None = None
     allow_unmatched: bool = False

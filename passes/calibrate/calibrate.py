@@ -24,6 +24,7 @@ from dialects.program import (
 )
 from passes.base import Numerics, OctetPass
 from passes.calibrate.measurement import by_reference, measure, observed_values
+from passes.facts import RANGES_KNOWN
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class CalibratePass(OctetPass):
     name = "calibrate"
     NUMERICS: ClassVar = Numerics.EXACT
     NEEDS_DATA: ClassVar = True
+    READS_DATA: ClassVar = True
+    ESTABLISHES: ClassVar = frozenset({RANGES_KNOWN})
 
     method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
     percentile: int | float = 99.99

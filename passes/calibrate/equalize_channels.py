@@ -75,6 +75,7 @@ class EqualizeChannelsPass(OctetPass):
 
     name = "equalize-channels"
     NUMERICS: ClassVar = Numerics.ROUNDING
+    READS_DATA: ClassVar = True
 
     by: Literal["weights", "activations", "off"] = "weights"
 

@@ -25,6 +25,7 @@ from passes.dataflow import (
     stored_behind,
     varying_operand,
 )
+from passes.facts import ON_TENSORS, OPS_NUMBERED, PRECISION_PLACED, QDQ_INSERTED, TABLES_FUSED
 from passes.integer.operands import is_per_tensor_8_bit, waits
 from passes.naming import absorb, take_range
 from passes.quantize.squash_qdq import drop_unused
@@ -178,6 +179,9 @@ class FuseLookupTablePass(OctetPass):
 
     name = "fuse-lookup-table"
     NUMERICS: ClassVar = Numerics.EXACT
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED, QDQ_INSERTED})
+    ESTABLISHES: ClassVar = frozenset({TABLES_FUSED})
+    INVALIDATES: ClassVar = frozenset({OPS_NUMBERED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(ctx, module, [FuseChain(ctx), FuseInteger(ctx), ComposeTables(ctx)])

@@ -32,6 +32,13 @@ from passes.dataflow import (
     stored_behind,
     varying_operand,
 )
+from passes.facts import (
+    INTEGER_OPS,
+    NO_ADJACENT_DCAST_QCAST,
+    ON_TENSORS,
+    PRECISION_PLACED,
+    QDQ_INSERTED,
+)
 from passes.integer.operands import (
     NotInteger,
     eight_bits,
@@ -306,6 +313,9 @@ class QuantizeOpsPass(OctetPass):
 
     name = "quantize-ops"
     NUMERICS: ClassVar = Numerics.ONE_STEP
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED, QDQ_INSERTED})
+    ESTABLISHES: ClassVar = frozenset({INTEGER_OPS})
+    INVALIDATES: ClassVar = frozenset({NO_ADJACENT_DCAST_QCAST})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(

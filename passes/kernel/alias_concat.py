@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
@@ -13,6 +14,7 @@ from dialects.kernel.join import JoinOp
 from dialects.kernel.ops import CallOp, buffer_element, buffer_shape, buffer_type, layout_of
 from dialects.program import body_of, main_function
 from passes.base import OctetPass
+from passes.facts import MEMORY_PLANNED, ON_BUFFERS
 from passes.kernel.windows import halo_within, takes_strides
 from runtime.planning.memory import assign_windows, retype
 
@@ -40,6 +42,8 @@ class AliasConcatPass(OctetPass):
     """
 
     name = "alias-concat"
+    REQUIRES: ClassVar = frozenset({ON_BUFFERS})
+    INVALIDATES: ClassVar = frozenset({MEMORY_PLANNED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         block = body_of(main_function(module))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -12,6 +13,7 @@ from dialects.kernel.part import PartOp
 from dialects.program import body_of, main_function
 from dialects.shapes import slice_range
 from passes.base import OctetPass
+from passes.facts import MEMORY_PLANNED, ON_BUFFERS
 from passes.kernel.windows import halo_within, reads_strides
 from runtime.planning.memory import retype
 
@@ -33,6 +35,8 @@ class AliasSlicePass(OctetPass):
     """
 
     name = "alias-slice"
+    REQUIRES: ClassVar = frozenset({ON_BUFFERS})
+    INVALIDATES: ClassVar = frozenset({MEMORY_PLANNED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         for op in list(body_of(main_function(module)).ops):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Operation, OpResult, SSAValue
@@ -16,6 +16,7 @@ from dialects.nn.movement import TransposeOp
 from dialects.program import body_of, main_function
 from dialects.quant import CastOp
 from passes.base import OctetPass
+from passes.facts import LAYOUTS_ASSIGNED
 
 LAYOUTS = "layouts"
 """Attribute: the order ("nhwc" or "dense") of each result."""
@@ -59,6 +60,7 @@ class AssignLayoutPass(OctetPass):
     """
 
     name = "assign-layout"
+    ESTABLISHES: ClassVar = frozenset({LAYOUTS_ASSIGNED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         for op in body_of(main_function(module)).ops:

@@ -20,6 +20,7 @@ from dialects.origin import computed_by
 from dialects.program import body_of, main_function
 from dialects.requirements import Requirement, requirements_of
 from passes.base import Numerics, OctetPass
+from passes.facts import ON_BUFFERS
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class CheckRequiredPass(OctetPass):
 
     name = "check-required"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
+    REQUIRES: ClassVar = frozenset({ON_BUFFERS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         requirements = requirements_of(module)

@@ -27,6 +27,7 @@ from dialects.program import body_of, main_function
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape
 from passes.base import Numerics, OctetPass
+from passes.facts import MEMORY_PLANNED, ON_BUFFERS
 from passes.kernel.scalar_bodies import ELEMENT_BODIES, ROUND_NOTHING, ROW_BODIES, BodyBuilder
 
 MAX_BUFFERS = 12
@@ -71,6 +72,8 @@ class FuseLoopsPass(OctetPass):
 
     name = "fuse-loops"
     NUMERICS: ClassVar[Numerics] = Numerics.EXACT
+    REQUIRES: ClassVar = frozenset({ON_BUFFERS})
+    INVALIDATES: ClassVar = frozenset({MEMORY_PLANNED})
 
     min_elements: int = 2048
     single_calls: bool = False

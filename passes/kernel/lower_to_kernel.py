@@ -42,6 +42,7 @@ from dialects.quant import (
     UniformQuantizedType,
 )
 from passes.base import Numerics, OctetPass
+from passes.facts import LAYOUTS_ASSIGNED, MEMORY_PLANNED, ON_BUFFERS, ON_TENSORS
 from passes.kernel.assign_layout import layout_name, required_layout
 from runtime.reference.evaluate import evaluate_op
 
@@ -77,6 +78,9 @@ class LowerToKernelPass(OctetPass):
     name = "lower-to-kernel"
     # Integer kernels are bit-equal to the reference; float ones sum in another order.
     NUMERICS: ClassVar[Numerics] = Numerics.ROUNDING
+    ESTABLISHES: ClassVar = frozenset({ON_BUFFERS})
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, LAYOUTS_ASSIGNED})
+    INVALIDATES: ClassVar = frozenset({ON_TENSORS, MEMORY_PLANNED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         function = main_function(module)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.context import OctetContext
 from passes.base import OctetPass
+from passes.facts import MEMORY_PLANNED, ON_BUFFERS
 from runtime.planning.memory import plan_memory
 
 
@@ -24,6 +26,8 @@ class PlanMemoryPass(OctetPass):
     """
 
     name = "plan-memory"
+    REQUIRES: ClassVar = frozenset({ON_BUFFERS})
+    ESTABLISHES: ClassVar = frozenset({MEMORY_PLANNED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.count(ctx, "arena bytes", plan_memory(module))

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, i64
 from dialects.context import OctetContext
 from dialects.program import placeable_ops
 from passes.base import Numerics, OctetPass
+from passes.facts import OPS_NUMBERED
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class NumberOpsPass(OctetPass):
 
     name = "number-ops"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
+    ESTABLISHES: ClassVar = frozenset({OPS_NUMBERED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         for index, op in enumerate(placeable_ops(module)):

@@ -21,6 +21,15 @@ from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from dialects.target import Target
 from passes.base import Numerics, OctetPass
 from passes.dataflow import carries_reals, consumers, data_operands, sources, varying_operand
+from passes.facts import (
+    CASTS_INSERTED,
+    INTEGER_OPS,
+    MOVEMENT_ON_INTEGERS,
+    PRECISION_PLACED,
+    QDQ_INSERTED,
+    SCALES_UNIFIED,
+    TABLES_FUSED,
+)
 from passes.placement import halves
 from passes.placement.capabilities import ANCHORS, obstacle, quantized_in_source
 from passes.placement.formats import check_weights, format_obstacle
@@ -78,6 +87,17 @@ class PlacePrecisionPass(OctetPass):
 
     name = "place-precision"
     NUMERICS: ClassVar = Numerics.EXACT
+    ESTABLISHES: ClassVar = frozenset({PRECISION_PLACED})
+    INVALIDATES: ClassVar = frozenset(
+        {
+            QDQ_INSERTED,
+            SCALES_UNIFIED,
+            MOVEMENT_ON_INTEGERS,
+            CASTS_INSERTED,
+            INTEGER_OPS,
+            TABLES_FUSED,
+        }
+    )
 
     precision: Literal["int8", "bf16", "f16", "f32"] = "int8"
     op_types: tuple[str, ...] | None = None

@@ -12,6 +12,7 @@ from dialects.errors import OctetError
 from dialects.nn.attributes import Precision, PrecisionAttr
 from dialects.nn.base import NnOp
 from passes.base import Numerics, OctetPass
+from passes.facts import MOVEMENT_ON_INTEGERS, ON_TENSORS, PRECISION_PLACED, SCALES_UNIFIED
 from passes.placement.capabilities import quantized_in_source
 from passes.placement.cost_model import Cost, CostModel, ProgramCost
 from passes.placement.decision import decision_of
@@ -46,6 +47,8 @@ class PruneIslandsPass(OctetPass):
 
     name = "prune-islands"
     NUMERICS: ClassVar = Numerics.EXACT
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
+    INVALIDATES: ClassVar = frozenset({MOVEMENT_ON_INTEGERS, SCALES_UNIFIED})
 
     min_ops: int = 1
     min_gain: int | float = 0

@@ -39,6 +39,7 @@ class RequirePrecisionPass(OctetPass):
 
     name = "require-precision"
     NUMERICS: ClassVar = Numerics.EXACT
+    ANNOTATES: ClassVar = True
 
     int8: tuple[str, ...] | None = None
     bf16: tuple[str, ...] | None = None

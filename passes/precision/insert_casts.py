@@ -19,6 +19,13 @@ from dialects.nn.linear import LinearOp
 from dialects.program import nn_ops
 from passes.base import Numerics, OctetPass
 from passes.dataflow import constant_of, consumers, stored_behind
+from passes.facts import (
+    CASTS_INSERTED,
+    NO_ROUND_TRIP_CASTS,
+    NO_UNUSED_OPS,
+    ON_TENSORS,
+    PRECISION_PLACED,
+)
 from passes.placement.halves import ELEMENTS, narrowed_operands
 from passes.quantize.insert_qdq import after_definition
 from runtime.reference.evaluate import evaluate_op
@@ -56,6 +63,9 @@ class InsertCastsPass(OctetPass):
 
     name = "insert-casts"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
+    ESTABLISHES: ClassVar = frozenset({CASTS_INSERTED})
+    INVALIDATES: ClassVar = frozenset({NO_ROUND_TRIP_CASTS, NO_UNUSED_OPS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         ops = [op for op in nn_ops(module) if waits_for_casts(op)]

@@ -20,6 +20,7 @@ from dialects.nn.elementwise import CastOp
 from dialects.nn.movement import GatherOp, SliceOp
 from passes.base import Numerics, OctetPass
 from passes.dataflow import data_operands, fill_value, moves_data
+from passes.facts import NO_ROUND_TRIP_CASTS, NO_UNUSED_OPS
 from runtime.reference.precision import narrow
 
 PRECISIONS: dict[Attribute, Precision] = {element: Precision(str(element)) for element in HALVES}
@@ -139,6 +140,7 @@ class PropagateCastsPass(OctetPass):
 
     name = "propagate-casts"
     NUMERICS: ClassVar = Numerics.EXACT
+    INVALIDATES: ClassVar = frozenset({NO_ROUND_TRIP_CASTS, NO_UNUSED_OPS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(ctx, module, [SinkWidening(), HoistNarrowing()])

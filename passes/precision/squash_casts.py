@@ -18,6 +18,7 @@ from dialects.nn.elementwise import CastOp
 from dialects.program import body_of, main_function, sole_user
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.base import Numerics, OctetPass
+from passes.facts import NO_ROUND_TRIP_CASTS, NO_UNUSED_OPS
 from passes.precision.propagate_casts import widened_from
 from passes.quantize.squash_qdq import drop_unused
 from runtime.reference.evaluate import evaluate_op
@@ -121,6 +122,7 @@ class SquashCastsPass(OctetPass):
 
     name = "squash-casts"
     NUMERICS: ClassVar = Numerics.EXACT
+    ESTABLISHES: ClassVar = frozenset({NO_ROUND_TRIP_CASTS, NO_UNUSED_OPS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         patterns = [FoldWidening(), QuantizeHalf(), DequantizeToHalf(), FoldConstantCast(ctx)]

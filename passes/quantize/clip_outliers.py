@@ -28,6 +28,13 @@ from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedTyp
 from passes.base import Numerics, OctetPass
 from passes.calibrate.simulation import product
 from passes.dataflow import constant_of, element_of_quantized, stored_behind, varying_operand
+from passes.facts import (
+    NO_ADJACENT_DCAST_QCAST,
+    NO_DUPLICATE_CASTS,
+    ON_TENSORS,
+    QDQ_INSERTED,
+    SCALES_UNIFIED,
+)
 from passes.quantize.fixed import weight_scheme
 from passes.quantize.float_program import FloatProgram, first_samples
 from passes.quantize.insert_qdq import accumulator_share, bias_of
@@ -83,6 +90,9 @@ class ClipOutliersPass(OctetPass):
 
     name = "clip-outliers"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    READS_DATA: ClassVar = True
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, QDQ_INSERTED})
+    INVALIDATES: ClassVar = frozenset({SCALES_UNIFIED, NO_ADJACENT_DCAST_QCAST, NO_DUPLICATE_CASTS})
 
     samples: int = 64
     weights: bool = True

@@ -14,6 +14,8 @@ from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, main_function
 from passes.base import Numerics, OctetPass
 from passes.dataflow import constant_of
+from passes.facts import ON_TENSORS, QDQ_INSERTED
+from passes.integer.operands import waits
 from passes.quantize.side_by_side import Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread
 
@@ -45,11 +47,13 @@ class CorrectBiasPass(OctetPass):
 
     It stands after `insert-qdq`, before casts are moved; `samples=0` turns it off. Ops whose
     weights or bias are not known as constants, or whose weights were quantized in the model, are
-    left alone.
+    left alone, and so are those that work on integers already.
     """
 
     name = "correct-bias"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    READS_DATA: ClassVar = True
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, QDQ_INSERTED})
 
     samples: int = 64
 
@@ -73,7 +77,8 @@ class CorrectBiasPass(OctetPass):
 
 
 def _can_correct(op: Operation) -> bool:
-    if not isinstance(op, Linear) or not op.is_int8 or CORRECTED in op.attributes:
+    # Once an op works on integers, its bias is a sum of steps.
+    if not isinstance(op, Linear) or not waits(op) or CORRECTED in op.attributes:
         return False
     weight = constant_of(op.operands[1])
     known = weight is not None and weight.origin is not None

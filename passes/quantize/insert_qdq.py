@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType, f32
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects.context import OctetContext
@@ -35,6 +36,17 @@ from passes.dataflow import (
     varying_operand,
     weight_operand,
 )
+from passes.facts import (
+    MOVEMENT_ON_INTEGERS,
+    NO_ADJACENT_DCAST_QCAST,
+    NO_UNUSED_OPS,
+    ON_TENSORS,
+    OPS_NUMBERED,
+    PRECISION_PLACED,
+    QDQ_INSERTED,
+    RANGES_KNOWN,
+    SCALES_UNIFIED,
+)
 from passes.integer.proofs import (
     INT32_MAX,
     accumulator_bounds,
@@ -45,6 +57,7 @@ from passes.integer.proofs import (
 from passes.placement.capabilities import FLOAT_RESULT, capability_of, is_added_in_float
 from passes.quantize.fixed import check_fixed, weight_scheme
 from passes.quantize.parameters import element_by_scheme, fits, weight_element_by_scheme
+from passes.quantize.saturation import Bounds, distinguished, function_of
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import quantize
 
@@ -86,6 +99,8 @@ class InsertQdqPass(OctetPass):
     - *Float results.* A convolution or matrix product none of whose users is int8 (the last layer)
       gives float straight from its 32-bit sums: no pair on its result. A fused residual is added in
       float behind it. `float-results=false` turns this off.
+    - *Saturation.* A value that only an int8 function of one operand reads covers no more of its
+      range than that function tells apart: below -3 all GELU gives is 0.
     - *Proof.* A weight whose sums or bias could exceed 32 bits gets a greater scale; where that
       would cost more than two bits, the op stays in float and says so in `placed_by`.
 
@@ -99,6 +114,18 @@ class InsertQdqPass(OctetPass):
 
     name = "insert-qdq"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
+    ESTABLISHES: ClassVar = frozenset({QDQ_INSERTED})
+    INVALIDATES: ClassVar = frozenset(
+        {
+            RANGES_KNOWN,
+            OPS_NUMBERED,
+            SCALES_UNIFIED,
+            MOVEMENT_ON_INTEGERS,
+            NO_ADJACENT_DCAST_QCAST,
+            NO_UNUSED_OPS,
+        }
+    )
 
     activation_type: Literal["u8", "s8"] = "u8"
     activation_symmetric: bool = False
@@ -202,12 +229,31 @@ class InsertQdqPass(OctetPass):
             user in in_int8 or isinstance(user, QuantizeCastOp) for user in consumers(result)
         )
 
-    def _activation_element(self, value: SSAValue) -> UniformQuantizedType:
+    def _activation_element(
+        self, ctx: OctetContext, value: SSAValue, in_int8: AbstractSet[Operation] = frozenset()
+    ) -> UniformQuantizedType:
         bounds = range_of(value)
         assert bounds is not None
+        function = function_of(value)
+        if function is not None and function in in_int8 and not scheme_of(value).is_fixed:
+            bounds = self._distinguished(ctx, bounds, function, in_int8)
         return element_by_scheme(
             scheme_of(value), bounds, self.activation_type, symmetric=self.activation_symmetric
         )
+
+    def _distinguished(
+        self, ctx: OctetContext, bounds: Bounds, function: NnOp, in_int8: AbstractSet[Operation]
+    ) -> Bounds:
+        """The part of a range that an int8 function still tells apart once it is quantized."""
+        result = function.results[0]
+        stored = next(quantizations(result), None)
+        if stored is not None:
+            element = quantized_element(stored.result)
+        elif range_of(result) is None or function_of(result) in in_int8:
+            element = None  # A chain of functions becomes one table: its end decides.
+        else:
+            element = self._activation_element(ctx, result)
+        return bounds if element is None else distinguished(bounds, function, element, ctx)
 
     def _wrap(self, ctx: OctetContext, value: SSAValue, in_int8: set[NnOp]) -> None:
         """Puts the pair behind `value`'s definition and hands its result to the users."""
@@ -217,7 +263,7 @@ class InsertQdqPass(OctetPass):
         if existing and not everywhere:
             pair = next(iter(dequantizations(existing[0])))
         else:
-            element = self._activation_element(value)
+            element = self._activation_element(ctx, value, in_int8)
             quantized = QuantizeCastOp(value, TensorType(element, shape_of(value)))
             pair = DequantizeCastOp(quantized.result, TensorType(f32, shape_of(value)))
             Rewriter.insert_op([quantized, pair], after_definition(value))
@@ -285,7 +331,7 @@ class InsertQdqPass(OctetPass):
             return "the weight holds NaN or Inf"
         if not fits(float(weight.min(initial=0.0)), float(weight.max(initial=0.0))):
             return "the weight's values are too great for an 8-bit scale"
-        biases = [(self._input_scale(op), bias_of(op, ctx)) for op in users]
+        biases = [(self._input_scale(ctx, op), bias_of(op, ctx)) for op in users]
         if not all(bias is None or np.isfinite(bias).all() for _, bias in biases):
             return "the bias holds NaN or Inf"
         least: np.ndarray | float = 0.0
@@ -317,10 +363,12 @@ class InsertQdqPass(OctetPass):
             least = least if axis is not None else float(least[0])
         return "its sums or its bias do not provably fit in 32 bits"
 
-    def _input_scale(self, op: NnOp) -> float:
+    def _input_scale(self, ctx: OctetContext, op: NnOp) -> float:
         value = op.operands[0]
         stored = stored_behind(value)
-        element = self._activation_element(value) if stored is None else quantized_element(stored)
+        element = (
+            self._activation_element(ctx, value) if stored is None else quantized_element(stored)
+        )
         assert element is not None
         return element.scales.get_values()[0]
 

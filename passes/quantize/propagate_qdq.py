@@ -26,6 +26,13 @@ from passes.dataflow import (
     sole_quantization,
     stored_behind,
 )
+from passes.facts import (
+    MOVEMENT_ON_INTEGERS,
+    NO_ADJACENT_DCAST_QCAST,
+    NO_DUPLICATE_CASTS,
+    NO_UNUSED_OPS,
+    SCALES_UNIFIED,
+)
 from passes.naming import absorb
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import dequantize, quantize
@@ -210,6 +217,10 @@ class PropagateQdqPass(OctetPass):
 
     name = "propagate-qdq"
     NUMERICS: ClassVar = Numerics.EXACT
+    ESTABLISHES: ClassVar = frozenset({MOVEMENT_ON_INTEGERS})
+    INVALIDATES: ClassVar = frozenset(
+        {NO_ADJACENT_DCAST_QCAST, NO_DUPLICATE_CASTS, NO_UNUSED_OPS, SCALES_UNIFIED}
+    )
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(

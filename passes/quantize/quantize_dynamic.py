@@ -15,6 +15,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.nn.linear import MatmulOp
 from dialects.nn.quantized_linear import MatmulDynamicOp
 from passes.base import Numerics, OctetPass
+from passes.facts import ON_TENSORS, PRECISION_PLACED
 from passes.quantize.parameters import weight_element
 from passes.quantize.quantize_weights import keep_attributes
 from runtime.reference.evaluate import params_of
@@ -44,6 +45,7 @@ class QuantizeDynamicPass(OctetPass):
 
     name = "quantize-dynamic"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(ctx, module, [QuantizeWhenItRuns(ctx)])

@@ -16,6 +16,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.nn.linear import MatmulOp
 from dialects.nn.quantized_linear import MatmulNBitsOp
 from passes.base import Numerics, OctetPass
+from passes.facts import ON_TENSORS, PRECISION_PLACED
 from runtime.reference.blocks import middle, pack_blocks
 
 INT4_GROUP = 32
@@ -57,6 +58,7 @@ class QuantizeWeightsPass(OctetPass):
 
     name = "quantize-weights"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, PRECISION_PLACED})
 
     symmetric: bool = False
 

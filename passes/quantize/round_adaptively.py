@@ -18,6 +18,7 @@ from dialects.program import body_of, main_function
 from dialects.quant import DequantizeCastOp
 from passes.base import Numerics, OctetPass
 from passes.dataflow import element_of_quantized
+from passes.facts import ON_TENSORS, QDQ_INSERTED
 from passes.integer.proofs import BIAS_LIMIT, INT32_MAX
 from passes.quantize.insert_qdq import WIDEST_INPUT
 from passes.quantize.moments import Folds, centred, dimensions, moments_of
@@ -78,6 +79,8 @@ class RoundAdaptivelyPass(OctetPass):
 
     name = "round-adaptively"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    READS_DATA: ClassVar = True
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, QDQ_INSERTED})
 
     samples: int = 64
     positions: int = 65536

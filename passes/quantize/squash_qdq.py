@@ -17,6 +17,7 @@ from dialects.program import body_of, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, StorageCastOp
 from passes.base import Numerics, OctetPass
 from passes.dataflow import quantized_element, stored_behind
+from passes.facts import NO_ADJACENT_DCAST_QCAST, NO_DUPLICATE_CASTS, NO_UNUSED_OPS
 from runtime.reference.evaluate import params_of
 from runtime.reference.quantization import quantize
 
@@ -112,6 +113,7 @@ class SquashQdqPass(OctetPass):
 
     name = "squash-qdq"
     NUMERICS: ClassVar = Numerics.EXACT
+    ESTABLISHES: ClassVar = frozenset({NO_ADJACENT_DCAST_QCAST, NO_DUPLICATE_CASTS, NO_UNUSED_OPS})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         patterns = [FoldRoundTrip(), FoldQuantizedConstant(ctx)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +25,14 @@ from passes.dataflow import (
     quantizations,
     quantized_element,
     stored_behind,
+)
+from passes.facts import (
+    MOVEMENT_ON_INTEGERS,
+    NO_ADJACENT_DCAST_QCAST,
+    NO_DUPLICATE_CASTS,
+    ON_TENSORS,
+    QDQ_INSERTED,
+    SCALES_UNIFIED,
 )
 from passes.quantize.parameters import bounds_of, element_by_scheme, union
 
@@ -61,27 +69,46 @@ class UnifyScalesPass(OctetPass):
 
     name = "unify-scales"
     NUMERICS: ClassVar = Numerics.QUANTIZES
+    REQUIRES: ClassVar = frozenset({ON_TENSORS, QDQ_INSERTED})
+    ESTABLISHES: ClassVar = frozenset({SCALES_UNIFIED})
+    INVALIDATES: ClassVar = frozenset(
+        {MOVEMENT_ON_INTEGERS, NO_ADJACENT_DCAST_QCAST, NO_DUPLICATE_CASTS}
+    )
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        moves = [
-            op
-            for op in body_of(main_function(module)).ops
-            if isinstance(op, NnOp) and moves_data(op)
-        ]
-        for group in Groups.of(moves).members():
-            pairs = [cast for value in group for cast in free_quantizations(value)]
-            elements = {quantized_element(cast.result) for cast in pairs}
-            if len(elements) < 2:
-                continue
-            element = fixed_for_all(group, pairs) or unified(group, pairs)
-            if element is None:
-                continue
+        for pairs, element in disagreements(module):
             for cast in pairs:
                 if keeps_scheme(cast, element):
                     retype(cast, element)
                 else:
                     self.count(ctx, "kept apart by a scheme")
             self.count(ctx, "groups")
+
+
+def disagreements(
+    module: ModuleOp,
+) -> Iterator[tuple[list[QuantizeCastOp], UniformQuantizedType]]:
+    """Quantizes that movement ties together and that differ in type, and the type for them."""
+    moves = [
+        op for op in body_of(main_function(module)).ops if isinstance(op, NnOp) and moves_data(op)
+    ]
+    for group in Groups.of(moves).members():
+        pairs = [cast for value in group for cast in free_quantizations(value)]
+        if len({quantized_element(cast.result) for cast in pairs}) < 2:
+            continue
+        element = fixed_for_all(group, pairs) or unified(group, pairs)
+        if element is not None:
+            yield pairs, element
+
+
+def mismatched(module: ModuleOp) -> list[QuantizeCastOp]:
+    """The quantizes that the pass would give another type."""
+    return [
+        cast
+        for pairs, element in disagreements(module)
+        for cast in pairs
+        if keeps_scheme(cast, element) and quantized_element(cast.result) != element
+    ]
 
 
 class Groups:

@@ -17,6 +17,7 @@ from dialects.nn.elementwise import AddOp, MulOp
 from dialects.nn.normalization import BatchNormOp
 from dialects.weights import WeightStore
 from passes.base import Numerics, OctetPass
+from passes.facts import BATCH_NORM_FOLDED, OPS_NUMBERED, PRECISION_PLACED, RANGES_KNOWN
 from passes.simplify.constants import rounded
 from passes.simplify.fold_batch_norm import batch_norm_affine
 
@@ -74,6 +75,8 @@ class LowerBatchNormPass(OctetPass):
 
     name = "lower-batch-norm"
     NUMERICS: ClassVar = Numerics.ROUNDING
+    ESTABLISHES: ClassVar = frozenset({BATCH_NORM_FOLDED})
+    INVALIDATES: ClassVar = frozenset({OPS_NUMBERED, PRECISION_PLACED, RANGES_KNOWN})
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
         self.rewrite(ctx, module, [LowerBatchNorm(ctx.weights)])

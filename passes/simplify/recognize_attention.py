@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -10,13 +11,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
+from dialects.assembly import INT64_MAX
 from dialects.context import OctetContext
-from dialects.elements import is_float
+from dialects.elements import dtype_of, is_float
 from dialects.nn.attention import AttentionOp
 from dialects.nn.base import NnOp, element_of_value, shape_of
-from dialects.nn.elementwise import AddOp, DivOp, MulOp
+from dialects.nn.constant import ConstantOp
+from dialects.nn.elementwise import AddOp, DivOp, MulOp, WhereOp
 from dialects.nn.linear import MatmulOp
-from dialects.nn.movement import ReshapeOp, TransposeOp
+from dialects.nn.movement import ExpandOp, GatherOp, ReshapeOp, SliceOp, TransposeOp
 from dialects.nn.normalization import SoftmaxOp
 from dialects.program import sole_user
 from dialects.shapes import Shape, broadcast, copied_dimension
@@ -52,6 +55,10 @@ SEQUENCE_FIRST = Order((1, 0, 2), (1, 2, 0), ((1, 0, 2), (2, 0, 1, 3)), True)
 
 SWAP_FIRST = (1, 0, 2)
 
+LEAST_FILL = -1e9
+"""A number that scores are replaced by is at most this: float32 then has steps of 64, in which the
+scores are lost when it is added to them instead."""
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -74,10 +81,10 @@ class RecognizeAttention(RewritePattern):
             return
         matcher = _Matcher(self.weights)
         found = matcher.match(op)
-        if found is None:
-            return
         interior = in_program_order(op, matcher.interior)
-        if not same_placement(op, *interior):
+        if found is None or not same_placement(op, *interior):
+            for made in reversed(found or matcher.new):
+                made.erase()
             return
         attention = found[-1]
         attention.attributes.update(op.attributes)
@@ -96,6 +103,8 @@ class _Matcher:
 
     weights: WeightStore
     interior: list[NnOp] = field(default_factory=list)
+    new: list[NnOp] = field(default_factory=list)
+    """Ops that the attention needs, in order; in no block yet."""
 
     def match(self, root: ReshapeOp) -> list[NnOp] | None:
         """The attention whose heads `root` puts side by side again, last, and what it needs."""
@@ -121,7 +130,7 @@ class _Matcher:
         batch, heads, queries, _ = q.shape
         if not mask_fits(mask, rank, (batch, heads, queries, k.shape[2])):
             return None
-        new: list[NnOp] = []
+        new = self.new
         operands: dict[SSAValue, SSAValue] = {}
         for operand in dict.fromkeys((q.x, k.x, v.x)):
             operands[operand] = operand
@@ -136,6 +145,8 @@ class _Matcher:
     def _scores(self, value: SSAValue) -> tuple[MatmulOp, SSAValue | None, float] | None:
         """The product q @ k^T behind `value`, what is added to it, and what it is scaled by."""
         add = value.owner
+        if isinstance(add, WhereOp):
+            return self._filled_scores(add)
         if not isinstance(add, AddOp):
             return self._scaled_product(value, None)
         for scores, mask in ((add.lhs, add.rhs), (add.rhs, add.lhs)):
@@ -148,6 +159,33 @@ class _Matcher:
                 return found
             del self.interior[before:]
         return None
+
+    def _filled_scores(self, where: WhereOp) -> tuple[MatmulOp, SSAValue | None, float] | None:
+        """Scores that a condition replaces by a number so small that adding it does the same."""
+        for scores, fill in ((where.x, where.y), (where.y, where.x)):
+            number = scalar(fill, self.weights)
+            if number is None or number > LEAST_FILL or sole_user(where.result) is None:
+                continue
+            if scores.type != where.result.type:
+                continue
+            self.interior.append(where)
+            condition = self._unexpanded(where.condition)
+            zero = ConstantOp.of(np.zeros((), dtype_of(element_of_value(fill))), self.weights)
+            kept = (zero.result, fill) if scores is where.x else (fill, zero.result)
+            mask = WhereOp.make(condition, *kept, layer=where.layer)
+            self.new += [zero, mask]
+            return self._scaled_product(scores, mask.result)
+        return None
+
+    def _unexpanded(self, value: SSAValue) -> SSAValue:
+        """A condition before it was broadcast to the scores, which a mask need not be."""
+        expand = value.owner
+        if not isinstance(expand, ExpandOp) or not shape_of(expand.x):
+            return value
+        if shape_of(expand.x)[-1] != shape_of(value)[-1] or sole_user(value) is None:
+            return value
+        self.interior.append(expand)
+        return expand.x
 
     def _scaled_product(
         self, value: SSAValue, mask: SSAValue | None
@@ -223,6 +261,51 @@ class _Matcher:
         return op
 
 
+@dataclass
+class UnpackHeads(RewritePattern):
+    """q, k or v taken from a tensor that holds the three: [B, S, 3 * H * D] split into
+    [B, S, 3, H, D], transposed, and one of three gathered. The same columns are sliced instead."""
+
+    weights: WeightStore
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: GatherOp, rewriter: PatternRewriter, /) -> None:
+        transpose, indices = op.x.owner, op.indices.owner
+        if not isinstance(transpose, TransposeOp) or not isinstance(indices, ConstantOp):
+            return
+        if shape_of(op.indices):
+            return
+        split = transpose.x.owner
+        if not isinstance(split, ReshapeOp) or not is_float(element_of_value(op.result)):
+            return
+        permutation = transpose.permutation.get_values()
+        axis = op.axis.value.data % len(permutation)
+        packed = permutation[axis]
+        given, parts = shape_of(split.x), shape_of(split.result)
+        rank = len(given)
+        # Only the last dimension is split, and what is gathered is its outermost part.
+        if packed != rank - 1 or parts[: rank - 1] != given[:-1] or len(parts) < rank + 1:
+            return
+        width = math.prod(parts[packed + 1 :])
+        number = int(indices.array(self.weights).item())
+        if not -parts[packed] <= number < parts[packed]:
+            return
+        start = number % parts[packed] * width
+        columns = SliceOp.make(
+            split.x,
+            starts=[*[0] * (rank - 1), start],
+            ends=[*[INT64_MAX] * (rank - 1), start + width],
+            steps=[1] * rank,
+            layer=op.layer,
+        )
+        shape = list(split.shape.get_values())
+        del shape[packed]
+        heads = ReshapeOp.make(columns.result, shape=shape, layer=split.layer)
+        order = [old - (old > packed) for old in permutation if old != packed]
+        moved = TransposeOp.make(heads.result, permutation=order, layer=transpose.layer)
+        rewriter.replace(op, [columns, heads, moved])
+
+
 def _head_shape(order: Order, given: Shape, heads: Shape) -> Shape | None:
     """[B, H, S, D], if splitting `given` into `heads` splits columns into heads."""
     if len(given) != 3 or not heads[-1] or given[2] % heads[-1]:
@@ -292,6 +375,9 @@ class RecognizeAttentionPass(OctetPass):
 
         %7 = nn.attention %q, %k, %v, mask = %mask <heads = 12, scale = 0.17677669> : ..
 
+    A mask may also be the condition of an `nn.where` that puts -1e9 or less, or -inf, in place of
+    scores. q, k and v may be gathered from one tensor [B, S, 3, H, D].
+
     The scale may be a factor or divisor of the product, of q or of k, or of several; the keys may
     be transposed in one or two steps; the mask is optional and may stand on either side. Operands
     [S, B, H * D], whose samples and heads are one dimension of the products, are transposed before
@@ -304,4 +390,4 @@ class RecognizeAttentionPass(OctetPass):
     NUMERICS: ClassVar = Numerics.ROUNDING
 
     def run(self, ctx: OctetContext, module: ModuleOp) -> None:
-        self.rewrite(ctx, module, [RecognizeAttention(ctx.weights)])
+        self.rewrite(ctx, module, [UnpackHeads(ctx.weights), RecognizeAttention(ctx.weights)])

@@ -23,6 +23,14 @@ def emit_expand(site: CallSite) -> list[Call]:
     return copy_calls(site.view("x").broadcast_to(y.shape), y)
 
 
+@emits("crop", halves=always)
+def emit_crop(site: CallSite) -> list[Call]:
+    x, y = site.view("x"), site.result()
+    for axis, size in enumerate(y.shape):
+        x = x.slice(axis, 0, size)
+    return copy_calls(x, y)
+
+
 @emits("concat", halves=always)
 def emit_concat(site: CallSite) -> list[Call]:
     y = site.result()

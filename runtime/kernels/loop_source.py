@@ -96,7 +96,36 @@ def loop_source(op: LoopOp, buffers: Sequence[Buffer]) -> str:
 
     `buffers` describes its operands, then its results. The same structure gives the same text.
     """
-    return _Generator(op, tuple(buffers)).generate()
+    key = (_structure(op), tuple(buffers))
+    text = _texts.pop(key, None)
+    if text is None:
+        text = _Generator(op, tuple(buffers)).generate()
+        while len(_texts) >= MAX_TEXTS:
+            del _texts[next(iter(_texts))]
+    _texts[key] = text
+    return text
+
+
+MAX_TEXTS = 1024
+"""Texts kept: a program planned for another length, or another model, has the same loops."""
+
+_texts: dict[object, str] = {}
+
+
+def _structure(op: LoopOp) -> object:
+    """All of a loop op that its text depends on, beside its buffers."""
+    arguments = op.block.args
+    numbers: dict[SSAValue, int] = {value: number for number, value in enumerate(arguments)}
+    inner: list[object] = []
+    for each in op.block.ops:
+        operands = tuple(numbers[value] for value in each.operands)
+        types = tuple(result.type for result in each.results)
+        properties = frozenset((*each.properties.items(), *each.attributes.items()))
+        inner.append((each.name, operands, types, properties))
+        for result in each.results:
+            numbers[result] = len(numbers)
+    types = tuple(argument.type for argument in arguments)
+    return op.name, len(op.inputs), op.row_axis is None, len(op.scalar_values), types, tuple(inner)
 
 
 @dataclass

@@ -6,6 +6,10 @@ portable   [N][segment][K] int16 (integers, widened), [segment][K][N] float32
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
+
 import numpy as np
 
 from runtime.kernels.abi import Call, View, aligned, kernel
@@ -22,7 +26,55 @@ def pack_tiles(
     """Packs weights [segments, K, N] for tiles of `vectors` registers; the first axis is the panel.
 
     order: the channel of each of a panel's columns, if it is not that of the columns.
+
+    Weights that nobody can write to are packed once for all plans that use them.
     """
+    if weights.flags.writeable:
+        return _packed_tiles(weights, multiply, vectors, order)
+    key = (
+        weights.__array_interface__["data"][0],
+        weights.shape,
+        weights.strides,
+        weights.dtype.str,
+        (multiply.isa.name, multiply.kind, multiply.lanes, vectors),
+        None if order is None else order.tobytes(),
+    )
+    with _packing:
+        found = _packed.get(key)
+        packed = None if found is None else found[1]()
+        if packed is None:
+            packed = _packed_tiles(weights, multiply, vectors, order)
+            # As long as the weights are held, their address is theirs.
+            _packed[key] = weights, weakref.ref(packed)
+            weakref.finalize(packed, _forget, key)
+    return packed
+
+
+_packed: dict[object, tuple[np.ndarray, weakref.ref[np.ndarray]]] = {}
+"""Weights and what they are packed as, while some plan uses that."""
+_packing = threading.RLock()
+"""Held while a pack is looked up; collecting garbage meanwhile may end others."""
+
+
+def _forget(key: object) -> None:
+    with _packing:
+        found = _packed.get(key)
+        if found is not None and found[1]() is None:
+            del _packed[key]
+
+
+def _renew_lock() -> None:
+    global _packing
+    _packing = threading.RLock()
+
+
+# In a forked child, the thread that held the lock may not exist.
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+def _packed_tiles(
+    weights: np.ndarray, multiply: Multiply, vectors: int, order: np.ndarray | None
+) -> np.ndarray:
     segments, k, n = weights.shape
     taps = 4 // weights.itemsize
     steps = -(-k // taps)

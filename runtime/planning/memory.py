@@ -15,7 +15,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dialects.elements import dtype_of
-from dialects.errors import OctetError
+from dialects.errors import OctetError, SizeLimitError
 from dialects.kernel.join import JoinOp, join_of
 from dialects.kernel.layout import BufferAttr
 from dialects.kernel.loops import Launch
@@ -167,10 +167,12 @@ def assign_windows(join: JoinOp) -> None:
 
 def _infer(op: Launch | Alias) -> Sequence[Shape]:
     shapes = [buffer_shape(operand) for operand in op.operands]
+    name = "a reshape" if isinstance(op, ViewOp) else op.source_name
     try:
         return op.infer_shapes(shapes)
+    except SizeLimitError as error:
+        raise OctetError(f"the inputs are too long for {name}: {error}; truncate them") from error
     except OctetError as error:
-        name = "a reshape" if isinstance(op, ViewOp) else op.source_name
         raise OctetError(
             f"{name} does not fit the new input sizes: {error}; compile again with --shape"
         ) from error

@@ -108,12 +108,25 @@ def pad(
     return np.pad(x[crop], widths, mode=mode)
 
 
-def expand(x: np.ndarray, *, shape: Sequence[int]) -> np.ndarray:
+def crop(x: np.ndarray, like: np.ndarray, *, shape: Sequence[int]) -> np.ndarray:
+    """The first elements along each dimension; the codes count like's dimensions after x's.
+
+    Raises OctetError when x has fewer.
+    """
+    target = decode_shape(shape, (*x.shape, *like.shape))
+    if len(target) != x.ndim or any(
+        not 0 <= wanted <= size for wanted, size in zip(target, x.shape, strict=True)
+    ):
+        raise OctetError(f"crop: {list(x.shape)} has no {list(target)} entries")
+    return x[tuple(slice(0, size) for size in target)]
+
+
+def expand(x: np.ndarray, like: np.ndarray | None = None, *, shape: Sequence[int]) -> np.ndarray:
     """Broadcast x with a coded shape (see `decode_shape`); either side may hold the 1.
 
-    Raises OctetError when they do not broadcast.
+    The codes count like's dimensions after x's. Raises OctetError when they do not broadcast.
     """
-    target = decode_shape(shape, x.shape)
+    target = decode_shape(shape, x.shape if like is None else (*x.shape, *like.shape))
     if -1 in target:
         raise OctetError("expand: a dimension of -1 cannot be inferred; give its size")
     try:

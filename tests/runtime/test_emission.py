@@ -194,6 +194,17 @@ def test_moves(name: str) -> None:
     check([normal(2, 4, 6, 5)], lambda _c, v, add: add(op.make(v[0], **options)))
 
 
+@pytest.mark.parametrize("kind", [movement.CropOp, movement.ExpandOp])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8, np.bool_])
+def test_sizes_that_follow_another_value(kind: Any, dtype: Any) -> None:
+    x = (100 * RNG.random((7, 1, 5))).astype(dtype)
+    shape = [-5, 1, -3 - 1] if kind is movement.CropOp else [7, -6, 5]
+    check(
+        [x, normal(3, 4, 2)],
+        lambda _c, v, add: add(kind.make(v[0], v[1], shape=shape)),
+    )
+
+
 @pytest.mark.parametrize("name", MOVES)
 def test_moves_of_channels_last_integers(name: str) -> None:
     """Quantized, and between channels-last neighbours, where strides are not the dense ones."""

@@ -87,9 +87,13 @@ class OpContext:
 
     # --- shapes -----------------------------------------------------------------------------
 
-    def sizes(self, x: str, codes: Sequence[int], what: str) -> str:
-        """A shape of literal sizes and of sizes of `x` (`dialects.shapes`), known at run time."""
+    def sizes(self, x: str, codes: Sequence[int], what: str, like: str = "") -> str:
+        """A shape of literal sizes and of sizes of `x`, then `like` (`dialects.shapes`), known at
+        run time."""
         shape = self.emit("Shape", x, part=f"{what}/Shape")
+        if like:
+            other = self.emit("Shape", like, part=f"{what}/Like")
+            shape = self.emit("Concat", shape, other, part=f"{what}/Shapes", axis=0)
         parts: list[str] = []
         for start, end in _runs(codes):
             dimensions = [copied_dimension(code) for code in codes[start:end]]

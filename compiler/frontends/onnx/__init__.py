@@ -7,6 +7,7 @@ graph.py      names, order, cycles
 dims.py       symbolic sizes of inputs
 annotations.py  what integer inputs and outputs stand for
 coding.py     reshape targets and slice bounds that stay right at other sizes
+following.py  values whose sizes follow an input
 values.py     a value during import
 builder.py    makes ops, or evaluates them where operands are small known integers
 node.py       what an import function sees of a node
@@ -25,6 +26,11 @@ from onnx import ModelProto
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.context import OctetContext
+from dialects.errors import OctetError
+
+DEFAULT_LENGTHS = (128, 16)
+"""What symbolic sizes other than the batch are where nothing else is said, the first that the model
+takes; else 1, at which many ops do nothing that matter at other sizes."""
 
 
 def import_onnx(
@@ -39,9 +45,9 @@ def import_onnx(
     Parameters
     - source: a path, the bytes of a model, or a parsed model. External data is read only from
       the folder of a path.
-    - shapes: sizes of inputs by name. Symbolic sizes not given default to 1. The leading one (the
-      batch) may later take other values, and so may others that were not given, where the graph
-      allows; `nn.dims` of the arguments names those that may.
+    - shapes: sizes of inputs by name. Symbolic sizes not given default to 1 (the leading one, the
+      batch) and 128 (others; less where the graph does not take that). They may later take other
+      values, where the graph allows; `nn.dims` of the arguments names those that may.
     - constants: inputs by name that become constants of the program.
 
     Raises OctetError for files that are damaged or hostile, and one that lists every operator
@@ -51,10 +57,25 @@ def import_onnx(
     from .loader import load
 
     model = load(source)
-    importer = GraphImporter(model, ctx, shapes or {}, constants or {})
-    program = importer.run()
-    if importer.lost_batch:
+
+    def importer(default: int, *, only_batch: bool = False) -> GraphImporter:
+        return GraphImporter(
+            model, ctx, shapes or {}, constants or {}, default=default, only_batch=only_batch
+        )
+
+    for length in DEFAULT_LENGTHS:
+        attempt = importer(length)
+        if not attempt.has_other_symbols:
+            return attempt.run()
+        try:
+            program = attempt.run()
+        except OctetError:
+            continue  # Too long for a table, say; what is wrong at any size is reported below.
+        if not attempt.is_fixed:
+            return program
+    attempt = importer(1)
+    program = attempt.run()
+    if attempt.is_fixed:
         # Fixing a sequence length or image size at its default may set the batch free again.
-        importer = GraphImporter(model, ctx, shapes or {}, constants or {}, only_batch=True)
-        program = importer.run()
+        program = importer(1, only_batch=True).run()
     return program

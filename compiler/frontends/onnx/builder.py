@@ -17,7 +17,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.elements import dtype_of
-from dialects.errors import OctetError
+from dialects.errors import OctetError, SizeLimitError
 from dialects.nn.base import NnOp, element_of_value, shape_of
 from dialects.nn.constant import ConstantOp
 from dialects.quant import CastOp, UniformQuantizedType
@@ -25,6 +25,8 @@ from dialects.shapes import Shape
 from dialects.weights import WeightStore
 from runtime.reference.evaluate import evaluate_op
 
+from .coding import column
+from .following import materialized
 from .tensors import checked_size
 from .values import FOLD_LIMIT, Tensor
 
@@ -79,6 +81,11 @@ class Builder(ABC):
     def inputs_of(self, tensor: Tensor) -> list[str]:
         """The names of the program's inputs that a value is computed from."""
 
+    def input_with(self, sizes: Sequence[tuple[int, ...]]) -> Tensor | None:
+        """The first input of the program that has a dimension of each of these sizes, given at
+        every assignment."""
+        return None
+
     def constant(self, *arrays: np.ndarray, layer: str, from_shape: bool = False) -> Tensor:
         """A value with known contents, the same at all sizes or one per assignment."""
         return Tensor.known(arrays, layer, from_shape=from_shape, count=self.count)
@@ -101,6 +108,7 @@ class GraphBuilder(Builder):
         self.count = count
         self.implied_batch = implied_batch
         self.fixed: str | None = None
+        self.inputs: list[Tensor] = []
         self._generated = 0
 
     def emit(
@@ -131,13 +139,22 @@ class GraphBuilder(Builder):
             return [defaults] * self.count
         try:
             others = [
-                op.infer_shapes([tensor.shapes[assignment] for tensor in operands])
+                _inferred(op, [tensor.shapes[assignment] for tensor in operands])
                 for assignment in range(1, self.count)
             ]
         except OctetError as error:
             self.fix(layer, str(error))
             others = [defaults] * (self.count - 1)
         return [defaults, *others]
+
+    def input_with(self, sizes: Sequence[tuple[int, ...]]) -> Tensor | None:
+        for tensor in self.inputs:
+            if self.fixed is None and all(
+                any(column(tensor.shapes, axis) == each for axis in range(tensor.rank))
+                for each in sizes
+            ):
+                return tensor
+        return None
 
     def cast(self, kind: type[CastOp], operand: Tensor, element: Attribute, layer: str) -> Tensor:
         value = self.value(operand, layer)
@@ -162,7 +179,11 @@ class GraphBuilder(Builder):
         """The tensor in the IR; known contents become a constant when they are first needed."""
         if tensor.ssa is not None:
             return tensor.ssa
-        if tensor.varies:
+        if tensor.varies and self.fixed is None:
+            follows = materialized(self, tensor)
+            if follows is not None and follows.ssa is not None:
+                tensor.ssa = follows.ssa
+                return tensor.ssa
             self.fix(layer, f"uses the size '{tensor.source}' computes as data")
         array = tensor.array(0)
         element = tensor.element if isinstance(tensor.element, UniformQuantizedType) else None
@@ -257,6 +278,15 @@ class FoldingBuilder(Builder):
     def claim(self, elements: int) -> None:
         if elements > FOLD_LIMIT:
             raise TooLargeToFold
+
+
+def _inferred(op: NnOp, shapes: Sequence[Shape]) -> list[Shape]:
+    """Shapes of results; those of a table too short for the sizes that symbols are tried with,
+    as if it were longer."""
+    try:
+        return op.infer_shapes(shapes)
+    except SizeLimitError as error:
+        return [error.shape]
 
 
 def _verify(op: Operation) -> None:

@@ -69,12 +69,13 @@ def resolve_inputs(
     inputs: Sequence[DeclaredInput],
     given: Mapping[str, Sequence[int]],
     *,
+    default: int = 1,
     only_batch: bool = False,
 ) -> InputSizes:
     """Decides which sizes are symbols, and what numbers they default to.
 
-    `given` fixes shapes of inputs by name: a symbol given for one input holds for all. Symbols
-    not given default to 1; with `only_batch` they are 1 for good.
+    `given` fixes shapes of inputs by name: a symbol given for one input holds for all. The batch
+    defaults to 1, other symbols not given to `default`; with `only_batch` they are that for good.
     Raises OctetError when `given` contradicts the model or itself.
     """
     sizes = {declared.name: _named(declared) for declared in inputs}
@@ -91,19 +92,21 @@ def resolve_inputs(
         sizes = _with_batch_symbol(sizes, numbers)
         numbers = _given_numbers(sizes, given)
     sizes = {
-        name: tuple(_frozen(size, numbers, only_batch) for size in shape)
+        name: tuple(
+            size
+            if isinstance(size, int) or size == BATCH
+            # A size the user fixed is no symbol; the batch stays one, with another default.
+            else numbers.get(size, default if only_batch else size)
+            for size in shape
+        )
         for name, shape in sizes.items()
     }
+    assignments = _assignments(sizes, numbers, default)
     for name, shape in sizes.items():
-        checked_size([numbers.get(s, 1) if isinstance(s, str) else s for s in shape], _input(name))
-    return InputSizes(sizes, _assignments(sizes, numbers), implied)
-
-
-def _frozen(size: int | str, numbers: Mapping[str, int], only_batch: bool) -> int | str:
-    """A size the user fixed is no longer a symbol; the batch stays one, with another default."""
-    if isinstance(size, int) or size == BATCH:
-        return size
-    return numbers.get(size, 1) if only_batch else numbers.get(size, size)
+        checked_size(
+            [assignments[0].get(s, 1) if isinstance(s, str) else s for s in shape], _input(name)
+        )
+    return InputSizes(sizes, assignments, implied)
 
 
 def _input(name: str) -> str:
@@ -159,10 +162,15 @@ def _with_batch_symbol(sizes: Mapping[str, Sizes], numbers: Mapping[str, int]) -
 
 
 def _assignments(
-    sizes: Mapping[str, Sizes], numbers: Mapping[str, int]
+    sizes: Mapping[str, Sizes], numbers: Mapping[str, int], default: int
 ) -> tuple[Mapping[str, int], ...]:
     symbols = [size for shape in sizes.values() for size in shape if isinstance(size, str)]
-    return assignments_of({symbol: numbers.get(symbol, 1) for symbol in dict.fromkeys(symbols)})
+    return assignments_of(
+        {
+            symbol: numbers.get(symbol, 1 if symbol == BATCH else default)
+            for symbol in dict.fromkeys(symbols)
+        }
+    )
 
 
 def assignments_of(defaults: Mapping[str, int]) -> tuple[Mapping[str, int], ...]:

@@ -57,6 +57,7 @@ class GraphImporter:
         shapes: Mapping[str, Sequence[int]],
         constants: Mapping[str, np.ndarray],
         *,
+        default: int = 1,
         only_batch: bool = False,
     ):
         self.model = model
@@ -76,7 +77,7 @@ class GraphImporter:
             for entry in self.graph.input
             if entry.name not in initialized and entry.name not in constants
         ]
-        self.sizes = self._input_sizes(shapes, only_batch)
+        self.sizes = self._input_sizes(shapes, default, only_batch)
         self.quantized = annotated_types(model)
         self.block = Block(arg_types=[self._input_type(entry) for entry in self.inputs])
         self.builder = GraphBuilder(
@@ -88,16 +89,23 @@ class GraphImporter:
         )
 
     @property
-    def lost_batch(self) -> bool:
-        """The program is fixed to its sizes, but maybe only because others than the batch vary."""
-        return self.builder.fixed is not None and self.sizes.has_other_symbols
+    def has_other_symbols(self) -> bool:
+        """Sizes other than the batch may vary."""
+        return self.sizes.has_other_symbols
+
+    @property
+    def is_fixed(self) -> bool:
+        """The program runs only at its default sizes."""
+        return self.builder.fixed is not None
 
     # --- inputs -----------------------------------------------------------------------------
 
-    def _input_sizes(self, given: Mapping[str, Sequence[int]], only_batch: bool) -> InputSizes:
+    def _input_sizes(
+        self, given: Mapping[str, Sequence[int]], default: int, only_batch: bool
+    ) -> InputSizes:
         declared = [_declared(entry, given, self.model.name) for entry in self.inputs]
         try:
-            return resolve_inputs(declared, given, only_batch=only_batch)
+            return resolve_inputs(declared, given, default=default, only_batch=only_batch)
         except OctetError as error:
             raise OctetError(f"{self.model.name}: {error}") from None
 
@@ -111,9 +119,9 @@ class GraphImporter:
     def _define_inputs(self) -> None:
         for entry, argument in zip(self.inputs, self.block.args, strict=True):
             element = self._input_type(entry).element_type
-            self.values[entry.name] = Tensor(
-                self.sizes.shapes(entry.name), element, entry.name, ssa=argument
-            )
+            tensor = Tensor(self.sizes.shapes(entry.name), element, entry.name, ssa=argument)
+            self.values[entry.name] = tensor
+            self.builder.inputs.append(tensor)
         names = {entry.name for entry in self.graph.input}
         for name, array in self._constants.items():
             if name not in names:
@@ -251,17 +259,15 @@ class GraphImporter:
                 )
                 try:
                     produced = function(node_context)
-                except OctetError as error:
+                except OctetError:
                     if assignment == 0:
                         raise
-                    self.builder.fix(layer, str(error))
-                    break
+                    # Small enough to compute with at the default sizes, but not at all others.
+                    return None
                 self._check_attributes(node_context)
                 evaluated.append(produced if isinstance(produced, tuple) else (produced,))
         except TooLargeToFold:
             return None
-        if len(evaluated) < count:
-            evaluated = evaluated[:1]
         results = tuple(
             self.builder.constant(
                 *(tensor.array(0) for tensor in tensors), layer=layer, from_shape=from_shape
@@ -269,6 +275,10 @@ class GraphImporter:
             for tensors in zip(*evaluated, strict=True)
         )
         if not from_shape and any(is_float(tensor.element) for tensor in results):
+            return None
+        tables = [t for t in present if is_float(t.element) and not t.from_shape]
+        if tables and any(len({a.shape for a in t.arrays or ()}) > 1 for t in results):
+            # Part of a table, as much as an input is long: no arithmetic on sizes.
             return None
         if any(name in self._used for name in node.output[len(results) :]):
             return None

@@ -59,7 +59,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "and": ("And",),
     "or": ("Or",),
     "xor": ("Xor",),
-    "where": ("Where",),
+    "where": ("Where", "Trilu"),
     # pooling and reduction
     "max_pool": ("MaxPool", "max_pool2d", "MaxPool2d"),
     "avg_pool": ("AveragePool", "avg_pool2d", "AvgPool2d", "QLinearAveragePool"),
@@ -88,6 +88,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "slice": ("Slice", "Split", "split"),
     "pad": ("Pad",),
     "expand": ("Expand",),
+    "crop": (),
     "tile": ("Tile",),
     "gather": ("Gather", "Embedding", "embedding"),
     "resize": ("Resize", "Upsample", "upsample", "interpolate"),

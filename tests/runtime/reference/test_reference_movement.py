@@ -34,6 +34,16 @@ def test_reshape_decodes_its_shape():
         REFERENCE["reshape"](x, shape=[-5, -1])
 
 
+def test_sizes_of_another_value():
+    x, like = np.arange(12).reshape(4, 3), np.zeros((2, 5, 1))
+    np.testing.assert_array_equal(REFERENCE["crop"](x, like, shape=[-4, -6]), x[:2, :1])
+    np.testing.assert_array_equal(
+        REFERENCE["expand"](x[:1], like, shape=[-5, 3]), np.repeat(x[:1], 5, axis=0)
+    )
+    with pytest.raises(OctetError, match=r"crop: \[4, 3\] has no \[5, 3\] entries"):
+        REFERENCE["crop"](x, like, shape=[-5, 3])
+
+
 def test_expand(run_onnx):
     x = counted(3, 1, 2)
     expected = run_onnx("Expand", [x, ints(2, 1, 4, 1)])

@@ -59,11 +59,20 @@ def emit_pad(op: nn.PadOp, node: OpContext) -> str:
 def emit_expand(op: nn.ExpandOp, node: OpContext) -> str:
     """A dimension that keeps its size is a 1, which broadcasting leaves alone."""
     x, codes = node.operand(op.x), op.shape.get_values()
+    if op.like is not None:
+        return node.emit("Expand", x, node.sizes(x, codes, "shape", node.operand(op.like)))
     offset = len(codes) - len(shape_of(op.x))
     sizes = [1 if copied_dimension(code) == i - offset else code for i, code in enumerate(codes)]
     if all(copied_dimension(size) is None for size in sizes):
         return node.emit("Expand", x, node.integers(sizes, "shape"))
     return node.emit("Expand", x, node.sizes(x, codes, "shape"))
+
+
+@emitter(nn.CropOp)
+def emit_crop(op: nn.CropOp, node: OpContext) -> str:
+    x, codes = node.operand(op.x), op.shape.get_values()
+    ends = node.sizes(x, codes, "ends", node.operand(op.like))
+    return node.emit("Slice", x, node.integers([0] * len(codes), "starts"), ends)
 
 
 @emitter(nn.TileOp)

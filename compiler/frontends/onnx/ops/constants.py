@@ -7,6 +7,7 @@ import numpy as np
 from dialects.errors import OctetError
 
 from ..coding import varies
+from ..following import expanded
 from ..node import NodeContext
 from ..registry import importer
 from ..tensors import checked_size
@@ -39,10 +40,13 @@ def import_constant_of_shape(node: NodeContext) -> Tensor:
     if fill.size != 1:
         raise OctetError(f"attribute value should have one element, got {fill.size}")
     shapes = node.integers_at(0, "shape")
-    for shape in shapes:
-        node.builder.claim(checked_size(shape, "its result"))
+    node.builder.claim(checked_size(shapes[0], "its result"))
     if any(varies([shape[axis] for shape in shapes]) for axis in range(len(shapes[0]))):
-        node.builder.fix(node.layer, "its result has the size of an input")
+        one = node.known(np.full([1] * len(shapes[0]), fill.item(), fill.dtype))
+        follows = expanded(node.builder, one, shapes, node.layer)
+        if follows is not None:
+            return follows
+        node.builder.fix(node.layer, "its result has a size that no input has")
     return node.known(np.full(shapes[0], fill.item(), fill.dtype))
 
 

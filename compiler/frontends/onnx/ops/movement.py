@@ -13,7 +13,8 @@ from dialects.nn import movement as nn
 from dialects.quant import UniformQuantizedType
 from dialects.shapes import Shape, normalize_axis
 
-from ..coding import code_sizes, code_slice, column, inferred, varies
+from ..coding import code_slice, column, inferred, varies
+from ..following import counted_from, cropped, expanded
 from ..node import NodeContext
 from ..registry import importer
 from ..values import Tensor
@@ -138,11 +139,12 @@ def import_expand(node: NodeContext) -> Tensor:
     for target in targets[:1]:
         if any(size < 0 for size in target):
             raise OctetError(f"the target shape {target} has a negative size")
-    codes = code_sizes(node.shapes(x), targets, offset=len(targets[0]) - x.rank)
-    if any(code is None for code in codes):
-        node.builder.fix(node.layer, "its shape has a size that its operand lacks")
-        codes = list(targets[0])
-    return node.emit(nn.ExpandOp, x, shape=codes)
+    if not node.is_fixed:
+        follows = expanded(node.builder, x, targets, node.layer)
+        if follows is not None:
+            return follows
+        node.builder.fix(node.layer, "its shape has a size that no input has")
+    return node.emit(nn.ExpandOp, x, None, shape=list(targets[0]))
 
 
 @importer("Tile")
@@ -211,13 +213,28 @@ class _Bounds:
 def _slice(node: NodeContext, x: Tensor, bounds: dict[int, _Bounds]) -> Tensor:
     starts, ends, steps = [0] * x.rank, [INT64_MAX] * x.rank, [1] * x.rank
     for axis, bound in bounds.items():
-        coded = code_slice(column(node.shapes(x), axis), bound.starts, bound.ends, bound.step)
+        sizes = column(node.shapes(x), axis)
+        coded = code_slice(sizes, bound.starts, bound.ends, bound.step)
+        if coded is None and (short := _first(node, x, axis, bound)) is not None:
+            x = short
+            continue
         if coded is None:
             node.builder.fix(node.layer, "its bounds vary in a way that cannot be expressed")
             coded = bound.starts[0], bound.ends[0]
         starts[axis], ends[axis] = coded
         steps[axis] = bound.step
     return node.emit(nn.SliceOp, x, starts=starts, ends=ends, steps=steps)
+
+
+def _first(node: NodeContext, x: Tensor, axis: int, bound: _Bounds) -> Tensor | None:
+    """A slice from the start that is as long as an input of the program, or None."""
+    if node.is_fixed or bound.step != 1 or any(bound.starts) or min(bound.ends) < 0:
+        return None
+    targets = [
+        tuple(end if other == axis else size for other, size in enumerate(shape))
+        for shape, end in zip(x.shapes, bound.ends, strict=True)
+    ]
+    return cropped(node.builder, x, targets, node.layer)
 
 
 @importer("Slice")
@@ -266,8 +283,36 @@ def import_gather(node: NodeContext) -> Tensor:
     x, indices = node.movable(0), node.operand(1)
     axis = normalize_axis(node.integer("axis", 0), x.rank)
     if indices.varies and not node.is_fixed:
+        rows = _counted_rows(node, x, axis, indices)
+        if rows is not None:
+            return rows
         indices = _from_the_end(node, column(node.shapes(x), axis), indices)
     return node.emit(nn.GatherOp, x, indices, axis=axis)
+
+
+def _counted_rows(node: NodeContext, x: Tensor, axis: int, indices: Tensor) -> Tensor | None:
+    """Entries n, n + 1, n + 2, ... of a table, as many as an input is long: position embeddings."""
+    first = counted_from(indices, node.builder.count)
+    if first is None or first < 0 or varies(column(x.shapes, axis)):
+        return None
+    if first:
+        starts = [first if other == axis else 0 for other in range(x.rank)]
+        x = node.emit(nn.SliceOp, x, starts=starts, ends=[INT64_MAX] * x.rank, steps=[1] * x.rank)
+    counts = [math.prod(shape) for shape in indices.shapes]
+    targets = [
+        (*shape[:axis], count, *shape[axis + 1 :])
+        for shape, count in zip(x.shapes, counts, strict=True)
+    ]
+    rows = cropped(node.builder, x, targets, node.layer)
+    if rows is None:
+        return None
+    return node.reshape(
+        rows,
+        [
+            (*shape[:axis], *given, *shape[axis + 1 :])
+            for shape, given in zip(x.shapes, indices.shapes, strict=True)
+        ],
+    )
 
 
 def _from_the_end(node: NodeContext, sizes: Sequence[int], indices: Tensor) -> Tensor:

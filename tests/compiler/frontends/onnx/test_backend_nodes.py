@@ -27,7 +27,7 @@ CONSTANT_OPERANDS: dict[str, tuple[int, ...]] = {
     "ReduceLogSum": (1,), "ReduceMax": (1,), "ReduceMean": (1,), "ReduceMin": (1,),
     "ReduceProd": (1,), "ReduceSum": (1,), "ReduceSumSquare": (1,), "Reshape": (1,),
     "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Split": (1,), "Squeeze": (1,), "Tile": (1,),
-    "TopK": (1,), "Unsqueeze": (1,), "Upsample": (1,),
+    "TopK": (1,), "Trilu": (1,), "Unsqueeze": (1,), "Upsample": (1,),
 }  # fmt: skip
 
 LEFT_OUT = {
@@ -44,6 +44,11 @@ LEFT_OUT = {
     r"maxpool_with_argmax": "the indices of a pool",
     r"spacetodepth_crd": "the CRD order of SpaceToDepth",
     r"not_\dd": "opset 1",
+    # Their expanded forms, which need no more than the ops inside, are run.
+    r"attention(?!.*expanded).*(past|gqa|softcap|qk_matmul|nonpad|window|padded_kv|ext_cache)": (
+        "fused attention without state, windows, soft caps, shared keys, and other results"
+    ),
+    r"attention(?!.*expanded).*nan_robustness": "a query without any key to attend to is NaN",
     # Expanded into a dozen ops of two-byte floats: several roundings of half a per mille each.
     r"attention.*(bf16|fp16)": "roundings of intermediate results in half precision",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.frontends.onnx import import_onnx
 from compiler.frontends.onnx.dims import DeclaredInput, resolve_inputs
+from dialects.errors import OctetError
 from dialects.program import DIMS, FIXED_SHAPE, argument_attributes, main_function
 
 FLOAT = np.float32
@@ -235,28 +236,34 @@ def test_a_size_used_as_data(node, build, compare):
     assert reason(module).startswith("output 'y': uses the size 'size' computes")
 
 
-def test_a_tensor_of_a_foreign_size(node, build, compare):
+def test_a_tensor_of_a_size_that_no_input_has(node, build, compare):
     nodes = [
         *shape_parts(node, 0),
+        node("Mul", ["d0", "two"], ["twice"]),
+        node("Concat", ["twice", "width"], ["target"], axis=0),
         node("Expand", ["token", "target"], ["t"], name="tokens"),
-        node("Add", ["x", "t"], ["y"]),
+        node("Slice", ["t", "zero", "d0"], ["part"]),
+        node("Add", ["x", "part"], ["y"]),
     ]
-    nodes.insert(3, node("Concat", ["d0", "width"], ["target"], axis=0))
-    constants = INDICES | {"token": f32(1, 2000), "width": i64(2000)}
+    constants = INDICES | {"token": f32(1, 2000), "width": i64(2000), "two": i64(2)}
     model = build(nodes, {"x": (FLOAT, ["N", 2000])}, ["y"], constants)
     assert reason(compare(model, {"x": f32(1, 2000)})).startswith("tokens: its shape has a size")
 
 
-def test_constant_of_a_symbolic_shape(node, build, compare):
+def test_a_constant_of_a_size_that_no_input_has(node, build, compare):
     nodes = [
-        node("Shape", ["x"], ["shape"]),
-        node("ConstantOfShape", ["shape"], ["zeros"], name="zeros"),
-        node("Add", ["x", "zeros"], ["y"], name="sum"),
+        *shape_parts(node, 0),
+        node("Add", ["d0", "one"], ["more"]),
+        node("Concat", ["more", "width"], ["shape2"], axis=0),
+        node("ConstantOfShape", ["shape2"], ["zeros"], name="zeros"),
+        node("Slice", ["zeros", "one", "end"], ["part"]),
+        node("Add", ["x", "part"], ["y"], name="sum"),
     ]
-    small = compare(build(nodes, {"x": (FLOAT, ["N", 2])}, ["y"]), {"x": f32(1, 2)})
-    assert reason(small) == "sum: uses the size 'zeros' computes as data"
-    large = compare(build(nodes, {"x": (FLOAT, ["N", 2000])}, ["y"]), {"x": f32(1, 2000)})
-    assert reason(large) == "zeros: its result has the size of an input"
+    constants = INDICES | {"one": i64(1), "width": i64(2000), "end": i64(2**31)}
+    model = build(nodes, {"x": (FLOAT, ["N", 2000])}, ["y"], constants)
+    assert reason(compare(model, {"x": f32(1, 2000)})) == (
+        "zeros: its result has a size that no input has"
+    )
 
 
 def test_an_op_that_fits_one_size_only(node, build, compare):
@@ -267,18 +274,121 @@ def test_an_op_that_fits_one_size_only(node, build, compare):
 
 
 def test_other_symbols_are_given_up_before_the_batch(node, build, context):
-    # Position indices 0 .. T-1 are data; with T fixed at its default the batch stays free.
+    # A number made of T is data; with T fixed at its default the batch stays free.
     nodes = [
         *shape_parts(node, 1),
-        node("Range", ["start", "s1", "step"], ["positions"]),
-        node("Gather", ["table", "positions"], ["p"]),
-        node("Add", ["x", "p"], ["y"]),
+        node("Cast", ["d1"], ["length"], to=1),
+        node("Div", ["x", "length"], ["y"]),
     ]
-    constants = INDICES | {"table": f32(9, 4), "start": np.array(0), "step": np.array(1)}
-    model = build(nodes, {"x": (FLOAT, ["N", "T", 4])}, ["y"], constants)
+    model = build(nodes, {"x": (FLOAT, ["N", "T", 4])}, ["y"], INDICES)
     module = import_onnx(model, context)
     assert FIXED_SHAPE not in module.attributes
     assert symbols(module) == [["batch", "", ""]]
+
+
+# --- values whose sizes follow an input -----------------------------------------------------
+
+
+def position_nodes(node) -> list:
+    return [
+        *shape_parts(node, 1),
+        node("Range", ["start", "s1", "step"], ["positions"]),
+        node("Gather", ["table", "positions"], ["p"], name="table"),
+        node("Add", ["x", "p"], ["y"]),
+    ]
+
+
+@pytest.mark.parametrize(("rows", "first"), [(200, 0), (200, 2), (9, 0), (9, 1)])
+def test_position_indices(node, at_other_sizes, rows, first):
+    # Tables shorter than the default length are no obstacle.
+    nodes = position_nodes(node)
+    nodes.insert(-3, node("Add", ["s1", "start"], ["limit"]))
+    nodes[-3].input[1] = "limit"
+    constants = {"table": f32(rows, 4), "start": np.array(first), "step": np.array(1)}
+    module = at_other_sizes(
+        nodes, ["N", "T", 4], INDICES | constants, [(2, 8, 4), (3, 5, 4), (1, 1, 4)]
+    )
+    assert symbols(module) == [["batch", "T", ""]]
+    assert mnemonics(module).count("nn.crop") == 1
+
+
+def test_a_longer_input_than_a_table_is_named(node, build, tmp_path):
+    import compiler
+
+    constants = INDICES | {"table": f32(9, 4), "start": np.array(0), "step": np.array(1)}
+    model = build(position_nodes(node), {"x": (FLOAT, ["N", "T", 4])}, ["y"], constants)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    program = compiler.compile(path)
+    program.run({"x": f32(2, 9, 4)})
+    with pytest.raises(OctetError, match="too long for table: it has 9 entries, but 10 are asked"):
+        program.run({"x": f32(2, 10, 4)})
+
+
+def test_position_ids_cut_from_a_buffer(node, at_other_sizes):
+    # Hugging Face keeps arange(512) as a buffer [1, 512].
+    nodes = [
+        *shape_parts(node, 1),
+        node("Slice", ["ids", "zero", "d1", "one"], ["positions"]),
+        node("Gather", ["table", "positions"], ["p"]),
+        node("Add", ["x", "p"], ["y"]),
+    ]
+    constants = {"ids": np.arange(512)[None], "table": f32(512, 4), "one": i64(1)}
+    at_other_sizes(nodes, ["N", "T", 4], INDICES | constants, [(2, 7, 4), (1, 300, 4)])
+
+
+def test_a_tensor_expanded_to_an_input(node, at_other_sizes):
+    nodes = [
+        *shape_parts(node, 0, 1),
+        node("Concat", ["d0", "d1", "width"], ["target"], axis=0),
+        node("Expand", ["token", "target"], ["t"]),
+        node("Concat", ["x", "t"], ["y"], axis=2),
+    ]
+    constants = INDICES | {"token": f32(1, 1, 3), "width": i64(3)}
+    module = at_other_sizes(nodes, ["N", "T", 4], constants, [(2, 7, 4), (3, 1, 4)])
+    assert "nn.expand" in mnemonics(module)
+
+
+def test_a_constant_of_the_size_of_an_input(node, at_other_sizes):
+    nodes = [
+        node("Shape", ["x"], ["shape"]),
+        node("ConstantOfShape", ["shape"], ["zeros"]),
+        node("Concat", ["x", "zeros"], ["y"], axis=2),
+    ]
+    at_other_sizes(nodes, ["N", "T", 4], {}, [(2, 7, 4), (3, 1, 4), (2, 300, 4)])
+
+
+def test_indices_used_as_numbers(node, at_other_sizes):
+    nodes = [
+        *shape_parts(node, 1),
+        node("Range", ["start", "s1", "step"], ["positions"]),
+        node("Cast", ["positions"], ["numbers"], to=1),
+        node("Mul", ["x", "numbers"], ["y"]),
+    ]
+    constants = {"start": np.array(3), "step": np.array(2)}
+    nodes.insert(-3, node("Mul", ["s1", "step"], ["span"]))
+    nodes.insert(-3, node("Add", ["span", "start"], ["limit"]))
+    nodes[-3].input[1] = "limit"
+    at_other_sizes(nodes, ["N", "T"], INDICES | constants, [(2, 7), (3, 1), (2, 200)])
+
+
+@pytest.mark.parametrize("upper", [0, 1])
+def test_a_triangle_of_the_size_of_an_input(node, at_other_sizes, upper):
+    nodes = [
+        *shape_parts(node, 1),
+        node("Concat", ["d1", "d1"], ["shape2"], axis=0),
+        node("ConstantOfShape", ["shape2"], ["zeros"]),
+        node("Add", ["zeros", "one"], ["ones"]),
+        node("Trilu", ["ones"], ["t"], upper=upper),
+        node("MatMul", ["x", "t"], ["y"]),
+    ]
+    constants = INDICES | {"one": np.array(1, FLOAT)}
+    at_other_sizes(nodes, ["N", "T"], constants, [(2, 7), (3, 1), (2, 140)])
+
+
+def test_symbols_default_to_a_length_at_which_ops_matter(node, build, context):
+    model = build([node("Relu", ["x"], ["y"])], {"x": (FLOAT, ["N", "T"])}, ["y"])
+    assert "tensor<1x128xf32>" in str(import_onnx(model, context))
 
 
 # --- resolving inputs -----------------------------------------------------------------------

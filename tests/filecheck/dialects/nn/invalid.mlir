@@ -431,3 +431,19 @@ func.func @main(%x : tensor<2x5x12xf32>, %y : tensor<2x4x12xf32>) {
   %0 = nn.attention %x, %y, %x <heads = 3, scale = 0.5> : (tensor<2x5x12xf32>, tensor<2x4x12xf32>, tensor<2x5x12xf32>) -> tensor<2x5x12xf32>
   func.return
 }
+
+// -----
+
+// CHECK: it has 4 entries, but 5 are asked for
+func.func @main(%x : tensor<4x3xf32>, %like : tensor<2x5xf32>) {
+  %0 = nn.crop %x, %like <shape = [-5, 3]> : (tensor<4x3xf32>, tensor<2x5xf32>) -> tensor<5x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: crop of [4, 3] needs 2 sizes, got [-4]
+func.func @main(%x : tensor<4x3xf32>, %like : tensor<2x5xf32>) {
+  %0 = nn.crop %x, %like <shape = [-4]> : (tensor<4x3xf32>, tensor<2x5xf32>) -> tensor<2xf32>
+  func.return
+}

@@ -247,6 +247,10 @@ func.func @ops(
   %88 = nn.pad %x <mode = "reflect", pads = [0, 0, 1, 1, 0, 0, 2, -2], value = 0.0> : (tensor<1x4x8x8xf32>) -> tensor<1x4x11x7xf32>
   // CHECK: nn.expand %b3 <shape = [2, 3]> : (tensor<3xf32>) -> tensor<2x3xf32>
   %89 = nn.expand %b3 <shape = [2, 3]> : (tensor<3xf32>) -> tensor<2x3xf32>
+  // CHECK: nn.expand %b3, like = %m <shape = [-3, 3]> : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %expanded = nn.expand %b3, like = %m <shape = [-3, 3]> : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: nn.crop %b3, %m <shape = [-3]> : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2xf32>
+  %cropped = nn.crop %b3, %m <shape = [-3]> : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2xf32>
   // CHECK: nn.tile %m <repeats = [2, 1]> : (tensor<2x3xf32>) -> tensor<4x3xf32>
   %90 = nn.tile %m <repeats = [2, 1]> : (tensor<2x3xf32>) -> tensor<4x3xf32>
   // CHECK: nn.gather %m, %idx <axis = 0> : (tensor<2x3xf32>, tensor<5xi64>) -> tensor<5x3xf32>

@@ -54,3 +54,22 @@ func.func @untouched(%x : tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
   %1 = nn.conv %0, %w <strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], groups = 1> {precision = #nn<precision int8>} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
   func.return %1 : tensor<1x2x4x4xf32>
 }
+
+// -----
+
+// Below -2 GELU rounds to 0 in steps of 0.1, so the integers of its operand begin there. The
+// operand of the second has another user, which sees all of it.
+// CHECK-LABEL: @saturates
+// CHECK:       nn.matmul
+// CHECK-NEXT:  quant.qcast %{{.*}} : tensor<1x2xf32> -> tensor<1x2x!quant.uniform<u8:f32, 0.10666{{.*}}:18>>
+// CHECK:       nn.matmul
+// CHECK-NEXT:  quant.qcast %{{.*}} : tensor<1x2xf32> -> tensor<1x2x!quant.uniform<u8:f32, 0.2{{.*}}:127>>
+func.func @saturates(%x : tensor<1x2xf32> {nn.range = array<f64: -25.5, 25.5>}) -> (tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>) {
+  %w = nn.constant <value = dense<1.0> : tensor<2x2xf32>> : () -> tensor<2x2xf32>
+  %0 = nn.matmul %x, %w {precision = #nn<precision int8>, range = array<f64: -25.5, 25.5>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %1 = nn.gelu %0 <approximate = "none"> {precision = #nn<precision int8>, range = array<f64: -0.17, 25.33>} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  %v = nn.constant <value = dense<2.0> : tensor<2x2xf32>> : () -> tensor<2x2xf32>
+  %2 = nn.matmul %x, %v {precision = #nn<precision int8>, range = array<f64: -25.5, 25.5>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %3 = nn.gelu %2 <approximate = "none"> {precision = #nn<precision int8>, range = array<f64: -0.17, 25.33>} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  func.return %1, %2, %3 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>
+}

@@ -307,3 +307,81 @@ func.func @mask_by_sample(%q : tensor<8x2x12xf32>, %k : tensor<8x2x12xf32>, %v :
   %5 = nn.reshape %4 <shape = [-1, 12]> : (tensor<8x6x4xf32>) -> tensor<16x12xf32>
   func.return %5 : tensor<16x12xf32>
 }
+
+// -----
+
+// A condition, broadcast to the scores, that puts the least number in their place.
+// CHECK-LABEL: @filled
+// CHECK:       %[[ZERO:.*]] = nn.constant <value = dense<0.000000e+00> : tensor<f32>>
+// CHECK-NEXT:  %[[MASK:.*]] = nn.where %gone, %{{.*}}, %[[ZERO]] {layer = "fill"} : (tensor<2x1x1x8xi1>, tensor<f32>, tensor<f32>) -> tensor<2x1x1x8xf32>
+// CHECK-NEXT:  nn.attention %q, %k, %v, mask = %[[MASK]] <heads = 3, scale = 1.0> {absorbed = ["fill"]}
+// CHECK-NEXT:  func.return
+func.func @filled(%q : tensor<2x8x12xf32>, %k : tensor<2x8x12xf32>, %v : tensor<2x8x12xf32>, %gone : tensor<2x1x1x8xi1>) -> (tensor<2x8x12xf32>) {
+  %c = nn.constant <value = dense<-1.0e30> : tensor<f32>> : () -> tensor<f32>
+  %q4 = nn.reshape %q <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %qt = nn.transpose %q4 <permutation = [0, 2, 1, 3]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x8x4xf32>
+  %k4 = nn.reshape %k <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %kt = nn.transpose %k4 <permutation = [0, 2, 3, 1]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x4x8xf32>
+  %v4 = nn.reshape %v <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %vt = nn.transpose %v4 <permutation = [0, 2, 1, 3]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x8x4xf32>
+  %0 = nn.matmul %qt, %kt : (tensor<2x3x8x4xf32>, tensor<2x3x4x8xf32>) -> tensor<2x3x8x8xf32>
+  %e = nn.expand %gone, like = %q <shape = [-6, 3, -7, -5]> : (tensor<2x1x1x8xi1>, tensor<2x8x12xf32>) -> tensor<2x3x8x8xi1>
+  %2 = nn.where %e, %c, %0 {layer = "fill"} : (tensor<2x3x8x8xi1>, tensor<f32>, tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xf32>
+  %3 = nn.softmax %2 <axis = 3> : (tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xf32>
+  %4 = nn.matmul %3, %vt : (tensor<2x3x8x8xf32>, tensor<2x3x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %5 = nn.transpose %4 <permutation = [0, 2, 1, 3]> : (tensor<2x3x8x4xf32>) -> tensor<2x8x3x4xf32>
+  %6 = nn.reshape %5 <shape = [-2, 8, 12]> : (tensor<2x8x3x4xf32>) -> tensor<2x8x12xf32>
+  func.return %6 : tensor<2x8x12xf32>
+}
+
+// -----
+
+// -100 is added to the scores of a row that is masked as a whole; here it takes their place.
+// CHECK-LABEL: @filled_with_little
+// CHECK-NOT:   nn.attention
+// CHECK:       func.return
+func.func @filled_with_little(%q : tensor<2x8x12xf32>, %k : tensor<2x8x12xf32>, %v : tensor<2x8x12xf32>, %keep : tensor<2x1x1x8xi1>) -> (tensor<2x8x12xf32>) {
+  %c = nn.constant <value = dense<-100.0> : tensor<f32>> : () -> tensor<f32>
+  %q4 = nn.reshape %q <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %qt = nn.transpose %q4 <permutation = [0, 2, 1, 3]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x8x4xf32>
+  %k4 = nn.reshape %k <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %kt = nn.transpose %k4 <permutation = [0, 2, 3, 1]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x4x8xf32>
+  %v4 = nn.reshape %v <shape = [-2, 8, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+  %vt = nn.transpose %v4 <permutation = [0, 2, 1, 3]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x8x4xf32>
+  %0 = nn.matmul %qt, %kt : (tensor<2x3x8x4xf32>, tensor<2x3x4x8xf32>) -> tensor<2x3x8x8xf32>
+  %2 = nn.where %keep, %0, %c : (tensor<2x1x1x8xi1>, tensor<2x3x8x8xf32>, tensor<f32>) -> tensor<2x3x8x8xf32>
+  %3 = nn.softmax %2 <axis = 3> : (tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xf32>
+  %4 = nn.matmul %3, %vt : (tensor<2x3x8x8xf32>, tensor<2x3x8x4xf32>) -> tensor<2x3x8x4xf32>
+  %5 = nn.transpose %4 <permutation = [0, 2, 1, 3]> : (tensor<2x3x8x4xf32>) -> tensor<2x8x3x4xf32>
+  %6 = nn.reshape %5 <shape = [-2, 8, 12]> : (tensor<2x8x3x4xf32>) -> tensor<2x8x12xf32>
+  func.return %6 : tensor<2x8x12xf32>
+}
+
+// -----
+
+// One of three parts of the columns, packed as [B, S, 3, H, D].
+// CHECK-LABEL: @unpacks
+// CHECK:       %[[COLUMNS:.*]] = nn.slice %x <ends = [9223372036854775807, 9223372036854775807, 24], starts = [0, 0, 12], steps = [1, 1, 1]>
+// CHECK-NEXT:  %[[HEADS:.*]] = nn.reshape %[[COLUMNS]] <shape = [-2, -3, 3, 4]> : (tensor<2x8x12xf32>) -> tensor<2x8x3x4xf32>
+// CHECK-NEXT:  nn.transpose %[[HEADS]] <permutation = [0, 2, 1, 3]> : (tensor<2x8x3x4xf32>) -> tensor<2x3x8x4xf32>
+func.func @unpacks(%x : tensor<2x8x36xf32>) -> (tensor<2x3x8x4xf32>) {
+  %i = nn.constant <value = dense<1> : tensor<i64>> : () -> tensor<i64>
+  %0 = nn.reshape %x <shape = [-2, -3, 3, 3, 4]> : (tensor<2x8x36xf32>) -> tensor<2x8x3x3x4xf32>
+  %1 = nn.transpose %0 <permutation = [2, 0, 3, 1, 4]> : (tensor<2x8x3x3x4xf32>) -> tensor<3x2x3x8x4xf32>
+  %2 = nn.gather %1, %i <axis = 0> : (tensor<3x2x3x8x4xf32>, tensor<i64>) -> tensor<2x3x8x4xf32>
+  func.return %2 : tensor<2x3x8x4xf32>
+}
+
+// -----
+
+// What is gathered lies inside the heads, not around them.
+// CHECK-LABEL: @packed_inside
+// CHECK-NOT:   nn.slice
+// CHECK:       nn.gather
+func.func @packed_inside(%x : tensor<2x8x36xf32>) -> (tensor<2x8x3x4xf32>) {
+  %i = nn.constant <value = dense<1> : tensor<i64>> : () -> tensor<i64>
+  %0 = nn.reshape %x <shape = [-2, -3, 3, 4, 3]> : (tensor<2x8x36xf32>) -> tensor<2x8x3x4x3xf32>
+  %1 = nn.transpose %0 <permutation = [4, 0, 1, 2, 3]> : (tensor<2x8x3x4x3xf32>) -> tensor<3x2x8x3x4xf32>
+  %2 = nn.gather %1, %i <axis = 0> : (tensor<3x2x8x3x4xf32>, tensor<i64>) -> tensor<2x8x3x4xf32>
+  func.return %2 : tensor<2x8x3x4xf32>
+}

@@ -1,0 +1,1 @@
+"""Experiments: what is asked of a lab, and the lines they add to its record."""
