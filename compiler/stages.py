@@ -68,8 +68,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "calibrate",
         "values that may be quantized carry the range seen on calibration data",
-        # Before the data are read: what a recipe says about values decides how they are measured.
         (
+            # Before the data are read: what a recipe says of values decides how they are measured.
             "assign-scheme",
             # Before ranges are measured: these change the values.
             "equalize-channels{by=off}",
@@ -99,6 +99,7 @@ STAGES: tuple[Stage, ...] = (
             "quantize-weights",
             "quantize-dynamic",
             "insert-qdq",
+            # Ranges shrink one by one, before values that move together share theirs.
             "clip-outliers{samples=0}",
             "unify-scales",
             # On the types that are final, rounding first: what it leaves, biases take up

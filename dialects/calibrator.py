@@ -48,6 +48,11 @@ class Measured:
 class Calibrator(Protocol):
     """Consulted once per run of `calibrate`, in this order."""
 
+    @property
+    def replaces_data(self) -> bool:
+        """Ranges come from elsewhere, so that there may be no calibration data."""
+        ...
+
     def known_ranges(
         self, module: ModuleOp, values: Sequence[SSAValue], methods: Mapping[int, Method]
     ) -> Mapping[int, Range]:

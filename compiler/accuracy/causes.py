@@ -21,6 +21,7 @@ from dialects.program import scheme_of
 from dialects.quant import UniformQuantizedType
 from passes.placement.rules import RESULT, Rule
 from passes.placement.selectors import quoted
+from passes.quantize.saturation import function_of
 
 Kind = Literal["saturation", "coarse scale", "outliers", "weights per tensor", "rounding"]
 
@@ -55,6 +56,9 @@ def cause_of(
     at = Rule(input=name) if is_input else Rule(select=f"name:{quoted(name)}")
     storage = errors.storage
     if storage is not None and storage.clipped > total / 2:
+        if (function := _cut_for(value)) is not None:
+            why = f"{_saturation(storage)}, where the int8 {function.mnemonic} behind it is flat"
+            return Cause("saturation", why)
         return Cause("saturation", _saturation(storage), _range_rule(at, storage))
     if storage is not None and storage.noise > total / 2:
         return _cause_of_rounding(value, storage, at)
@@ -65,6 +69,13 @@ def cause_of(
         return Cause("weights per tensor", "one scale for all output channels of its weights", rule)
     what = "its weights" if any(map(_is_weight, _weights(quantized))) else "what it computes with"
     return Cause("rounding", f"rounding of {what}", replace(at, precision=Precision.BF16))
+
+
+def _cut_for(value: SSAValue) -> NnOp | None:
+    """The function that alone reads a value and for which `insert-qdq` cut the value's range."""
+    function = function_of(value)
+    cut = function is not None and function.is_int8 and not scheme_of(value).is_fixed
+    return function if cut else None
 
 
 def is_movement(op: NnOp) -> bool:

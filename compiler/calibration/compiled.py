@@ -28,7 +28,7 @@ from dialects.errors import OctetError
 from dialects.nn.base import element_of_value
 from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, input_names, main_function
-from passes.calibrate.measurement import Observe, by_reference
+from passes.calibrate.measuring.measurement import Observe, by_reference
 from runtime.program import Program
 
 LOWERING = "assign-layout,lower-to-kernel,plan-memory"
@@ -39,7 +39,8 @@ Note = Callable[[str], None]
 
 
 class FloatProgram:
-    """Runs `module` on batches (`passes.calibrate.measurement.Evaluate`), compiled where it can.
+    """Runs `module` on batches (`Evaluate` of passes/calibrate/measuring/measurement.py), compiled
+    where it can.
 
     What has no kernels runs by the reference: the whole program where it cannot be lowered, single
     batches where there is no plan for their sizes. `note` is told so, once for each reason.

@@ -17,7 +17,7 @@ from compiler.version import __version__
 from dialects.calibrator import Method
 from dialects.context import Feed, OctetContext, make_context
 from dialects.errors import OctetError
-from passes.calibrate.measurement import Measurement, measure
+from passes.calibrate.measuring.measurement import Measurement, measure
 from runtime.artifact import program_text, weight_digests, weights_from_bytes
 
 Part = Sequence[tuple[int, Feed]]

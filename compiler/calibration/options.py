@@ -105,8 +105,8 @@ def _workers(value: Any, scheduled: bool) -> int:
     return value
 
 
-def add_calibration_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that `options_from` reads."""
+def add_calibration_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags that `options_from` reads as a group of their own, and returns it."""
     group = parser.add_argument_group("calibration")
     group.add_argument(
         "--calibration-table",
@@ -134,6 +134,7 @@ def add_calibration_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="measure on the workers of a Dask cluster, for example tcp://10.0.0.1:8786",
     )
+    return group
 
 
 def options_from(args: argparse.Namespace) -> CalibrationOptions:

@@ -2,8 +2,8 @@
 
 The merged result is that of one process, bit for bit, whatever the number of workers and whoever
 got which part: batches keep their numbers, each is run by the same kernels on one thread, and what
-observers keep merges exactly (`passes/calibrate/observers.py`). Of several errors, the one of the
-earliest batch is raised, as in one process.
+observers keep merges exactly (`passes/calibrate/measuring/observers.py`). Of several errors, the
+one of the earliest batch is raised, as in one process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from compiler.calibration.job import Job, Part, Result
 from compiler.calibration.options import CalibrationOptions
 from dialects.calibrator import Method
 from dialects.context import Feed, OctetContext
-from passes.calibrate.measurement import Measurement
+from passes.calibrate.measuring.measurement import Measurement
 
 BATCHES = 4
 """In a part: enough to outweigh sending what was seen back."""
@@ -52,7 +52,7 @@ def measure_divided(
     batches: Iterable[tuple[int, Feed]],
     options: CalibrationOptions,
 ) -> Measurement:
-    """`passes.calibrate.measurement.measure`, by the workers that were asked for."""
+    """`passes.calibrate.measuring.measurement.measure`, by the workers that were asked for."""
     with _workers(Job.of(module, ctx, methods), options) as workers:
         whole = Measurement()
         noted: set[str] = set()

@@ -19,7 +19,7 @@ from compiler.calibration.table import Entry, Table, read_tables
 from dialects.calibrator import Measured, Method, Range
 from dialects.context import Feed, OctetContext
 from dialects.program import range_of, scheme_of
-from passes.calibrate.measurement import Measurement, measure, observed_values
+from passes.calibrate.measuring.measurement import Measurement, measure, observed_values
 
 
 @dataclass
@@ -31,6 +31,10 @@ class Session:
     _table: Table | None = field(default=None, init=False)
     _methods: dict[int, str] = field(default_factory=dict[int, str], init=False)
     _data: str | None = field(default=None, init=False)
+
+    @property
+    def replaces_data(self) -> bool:
+        return bool(self.options.tables)
 
     def known_ranges(
         self, module: ModuleOp, values: Sequence[SSAValue], methods: Mapping[int, Method]

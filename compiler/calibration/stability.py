@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.calibration.keys import Key
 from compiler.version import __version__
 from dialects.calibrator import Method, Range
-from passes.calibrate.measurement import Measurement
+from passes.calibrate.measuring.measurement import Measurement
 from runtime.artifact import replacing
 
 if TYPE_CHECKING:

@@ -123,7 +123,9 @@ class Table:
         if self.model != digest:
             raise OctetError(
                 f"{self.source}: measured on another model, or on this one as another version of "
-                "Octet simplified it: measure again with --calibration-data and "
+                "Octet or other options simplified it (outlier channels are split only with data: "
+                "give --calibration-data beside the table, or measure it with --pass-option "
+                "split-outlier-channels.samples=0): measure again with --calibration-data and "
                 "--save-calibration-table; if you know that its ranges hold for this model, set "
                 f"'model' in its 'digests' to \"{digest}\""
             )

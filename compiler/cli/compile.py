@@ -15,23 +15,34 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Compiles a neural network to a program that runs in mixed precision on the CPU."
 
+USAGE = """\
+compile MODEL [-o OUT] [--calibration-data DATA] [options]
+       compile diff A B"""
+
 EXAMPLES = """\
 examples:
   compile model.onnx                                      float program: model.octet
   compile model.onnx --calibration-data x.npz -o m.octet  int8 where it pays
-  compile model.onnx --calibration-data x.npz --explain   which layers, and why
+  compile model.onnx --weight-only int4 -o m.octet        fewer bytes of weights, without data
+  compile model.onnx --dynamic-quantization -o m.octet    int8 products, without data
+  compile model.onnx --calibration-data x.npz --correct-bias 64 --round-adaptively 64
+  compile model.onnx --shape input=1x3x224x224 --timing
+
+  which ops, and why
   compile model.onnx --select 'pattern(conv->conv)[1:]'   what a selector picks
+  compile model.onnx --calibration-data x.npz --nodes-to-exclude /head/Gemm -o m.octet
+  compile model.onnx --calibration-data x.npz --explain   what became of each op, and why
+  compile model.onnx --calibration-data x.npz --require 'int8=type:conv'    or fail
+  compile model.onnx --calibration-data x.npz --report r.html               a page that shows it all
+  compile model.onnx --calibration-data x.npz --bisect-accuracy             after which op it drops
+  compile diff a.octet b.octet                            what is placed differently
+
+  looking inside, and going on from there
   compile model.onnx --stop-after=simplify -o -           the IR of a stage, on stdout
   compile model.onnx --stop-after=import -o m.mlir        ... or in a file, to edit
-  compile m.mlir --calibration-data x.npz -o m.octet      and to go on from there
+  compile m.mlir --calibration-data x.npz -o m.octet      and to go on from
   compile model.onnx --emit=numba -o -                    the source of its generated loops
-  compile model.onnx --calibration-data x.npz --emit onnx-qdq -o q.onnx    for other runtimes
-  compile model.onnx --nodes-to-exclude /head/Gemm --calibration-method percentile ...
-  compile model.onnx --require 'int8=type:conv' ...       fails if one ends in float
-  compile model.onnx --calibration-data x.npz --report r.html    a page that shows it all
-  compile model.onnx --calibration-data x.npz --bisect-accuracy  after which op it drops
-  compile diff a.octet b.octet                            what is placed differently
-  compile model.onnx --shape input=1x3x224x224 --timing
+  compile model.onnx --calibration-data x.npz --emit onnx-qdq -o q.onnx     for other runtimes
 
 Calibration data is a .npz with one array per input, samples along the first axis, or a folder
 of .npy files with one sample each. Without it the program stays float.
@@ -48,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     from compiler.cli.kernel_cache import add_cache_arguments
     from compiler.cli.recipes import add_recipe_arguments
     from compiler.cli.report import add_report_arguments
+    from compiler.cli.settings import add_setting_arguments
     from compiler.cli.targets import add_target_arguments
     from compiler.instrumentation.options import add_instrumentation_arguments
     from compiler.selection import add_select_argument
@@ -57,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="compile",
+        usage=USAGE,
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,10 +103,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_target_arguments(parser)
     add_rates_arguments(parser)
-    add_calibration_arguments(parser)
     _add_stage_arguments(parser, LAST, STAGE_NAMES)
-    add_recipe_arguments(parser)
-    _add_pass_arguments(parser)
+    groups = {
+        "calibration": add_calibration_arguments(parser),
+        "placement": add_recipe_arguments(parser),
+    }
+    add_setting_arguments(parser, groups)
     add_strategy_arguments(parser)
     add_select_argument(parser)
     add_explain_arguments(parser)
@@ -123,43 +138,6 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, last: str, names: Sequ
         "--pass-pipeline",
         metavar="PIPELINE",
         help='passes to run in place of the stages: "fold-constants,calibrate{method=min-max}"',
-    )
-
-
-def _add_pass_arguments(parser: argparse.ArgumentParser) -> None:
-    from compiler.options import PASS_OPTIONS
-
-    group = parser.add_argument_group("quantization")
-    for option in PASS_OPTIONS:
-        if option.boolean:
-            group.add_argument(
-                option.flag,
-                action=argparse.BooleanOptionalAction,
-                default=None,
-                help=option.help,
-            )
-        elif option.many:
-            group.add_argument(
-                option.flag,
-                metavar="A,B",
-                action="append",
-                default=None,
-                help=option.help + "; may be given several times",
-            )
-        else:
-            group.add_argument(
-                option.flag,
-                metavar="|".join((*option.choices, "N") if option.number else option.choices)
-                or "N",
-                default=None,
-                help=option.help.replace("%", "%%"),
-            )
-    group.add_argument(
-        "--pass-option",
-        metavar="PASS.OPTION=VALUE",
-        action="append",
-        default=[],
-        help="set any option of any pass of the stages, such as calibrate.bins=512",
     )
 
 
@@ -317,29 +295,10 @@ def _pass_options(args: argparse.Namespace) -> dict[str, Any]:
     """The compile options that were given, as `compiler.options` takes them."""
     from compiler.cli.explain import requirements_of
     from compiler.cli.recipes import recipe_options
-    from compiler.options import PASS_OPTIONS, values_from_text, with_requirements
-    from dialects.errors import OctetError
+    from compiler.cli.settings import setting_options
+    from compiler.options import with_requirements
 
-    options: dict[str, Any] = recipe_options(args)
-    for option in PASS_OPTIONS:
-        given = getattr(args, option.name)
-        if given is None:
-            continue
-        if option.many:
-            options[option.name] = tuple(name for text in given for name in text.split(","))
-        elif option.number:
-            values = values_from_text(given)
-            options[option.name] = values[0] if len(values) == 1 else given
-        else:
-            options[option.name] = given
-    settings: dict[str, Any] = {}
-    for text in args.pass_option:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise OctetError(f"--pass-option {text}: expected PASS.OPTION=VALUE")
-        settings[key] = values_from_text(value)
-    if settings:
-        options["pass_options"] = settings
+    options = {**recipe_options(args), **setting_options(args)}
     return with_requirements(options, requirements_of(args.require))
 
 

@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 
-def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds them as a group of their own, and returns it."""
     from compiler.recipes.flags import PRODUCTS, RULE_OPTIONS
 
     group = parser.add_argument_group(
@@ -37,6 +38,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the effective recipe, files and flags together; without -o, that is all",
     )
+    return group
 
 
 def recipe_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from dialects.errors import OctetError
 from dialects.origin import computed_by
 from dialects.program import body_of, main_function, output_names, return_of
 from dialects.weights import WeightStore
-from passes.calibrate.histogram import Histogram
+from passes.calibrate.measuring.histogram import Histogram
 from passes.placement.rules import rule_text
 from runtime.artifact import weight_digests
 from runtime.kernels.isa import host_isas

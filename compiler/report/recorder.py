@@ -16,7 +16,7 @@ from compiler.pipeline import Instrument, print_pass
 from compiler.report.document import PassRecord, StageRecord
 from compiler.stages import INTEGER, PLACE, STAGES
 from dialects.context import OctetContext
-from passes.calibrate.histogram import Histogram
+from passes.calibrate.measuring.histogram import Histogram
 
 if TYPE_CHECKING:
     from compiler.driver import Compilation

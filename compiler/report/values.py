@@ -16,7 +16,7 @@ from dialects.elements import is_quantized
 from dialects.nn.base import element_of_value, shape_of
 from dialects.program import range_of
 from dialects.quant import QuantizeCastOp, UniformQuantizedType
-from passes.calibrate.histogram import Histogram as Observed
+from passes.calibrate.measuring.histogram import Histogram as Observed
 
 SHOWN_BINS = 48
 

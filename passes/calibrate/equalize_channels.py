@@ -14,10 +14,9 @@ from dialects.context import OctetContext
 from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.program import range_of
 from passes.base import Numerics, OctetPass
-from passes.calibrate.channel_statistics import ChannelStatistics, are_finite, measure
-from passes.calibrate.channels import Linear, Site, sites
-from passes.calibrate.rescaled_ranges import limited, rescale_ranges, watched
-from passes.calibrate.rescaling import (
+from passes.calibrate.rescaling.channel_statistics import ChannelStatistics, are_finite, measure
+from passes.calibrate.rescaling.channels import Linear, Site, sites
+from passes.calibrate.rescaling.rescale import (
     MOST,
     input_magnitudes,
     inputs_scaled,
@@ -28,6 +27,7 @@ from passes.calibrate.rescaling import (
     usable,
     weight_array,
 )
+from passes.calibrate.rescaling.rescaled_ranges import limited, rescale_ranges, watched
 
 EQUALIZED = "equalized"
 """Attribute of a linear op whose input channels were equalized: they are not again."""

@@ -20,16 +20,15 @@ from dialects.nn.elementwise import MulOp
 from dialects.origin import set_indices
 from dialects.program import range_of
 from passes.base import Numerics, OctetPass
-from passes.calibrate.channel_statistics import (
+from passes.calibrate.rescaling.channel_statistics import (
     IMAGES,
     ROWS,
     ChannelStatistics,
     are_finite,
     measure,
 )
-from passes.calibrate.channels import Site, sites
-from passes.calibrate.rescaled_ranges import divided_range, rescale_ranges, watched
-from passes.calibrate.rescaling import (
+from passes.calibrate.rescaling.channels import Site, sites
+from passes.calibrate.rescaling.rescale import (
     MOST,
     input_magnitudes,
     rescale_consumers,
@@ -37,7 +36,8 @@ from passes.calibrate.rescaling import (
     usable,
     weight_array,
 )
-from passes.calibrate.simulation import output_error, product
+from passes.calibrate.rescaling.rescaled_ranges import divided_range, rescale_ranges, watched
+from passes.calibrate.rescaling.simulation import output_error, product
 
 SMOOTHED = "smoothed"
 """Attribute of a linear op whose input was smoothed: it is not smoothed again."""

@@ -19,7 +19,8 @@ from dialects.nn.linear import MatmulOp
 from dialects.program import nn_ops, scheme_of, sole_user
 from passes.base import Numerics, OctetPass
 from passes.dataflow import quantizations
-from passes.quantize.side_by_side import first_batches
+from passes.facts import RANGES_KNOWN
+from passes.quantize.correction.side_by_side import first_batches
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate
 
@@ -65,11 +66,13 @@ class SplitOutlierChannelsPass(OctetPass):
     off, at most `channels` and one in 32, are those that leave the least rounding noise behind the
     function, which is as the sum over channels of the squared step; nothing happens where that
     gains less than 3 dB. Only between two products of constant weights whose values nothing else
-    uses. `samples=0` turns the pass off.
+    uses; of two pairs that share a product only the first. `samples=0` turns the pass off. With a
+    table of ranges and no data it does nothing.
     """
 
     name = "split-outlier-channels"
     NUMERICS: ClassVar = Numerics.ROUNDING
+    INVALIDATES: ClassVar = frozenset({RANGES_KNOWN})
     NEEDS_DATA: ClassVar = True
 
     samples: int = 64
@@ -82,10 +85,12 @@ class SplitOutlierChannelsPass(OctetPass):
             raise OctetError(f"split-outlier-channels: channels is at least 1, got {self.channels}")
         sites = [site for op in nn_ops(module) if (site := site_of(op)) is not None]
         sites = [site for site in sites if site.width >= FEW]
-        if not sites or not self.samples:
+        if not sites or not self.samples or _has_only_ranges(ctx):
             return
         extremes = self._measure(ctx, module, sites)
         for site in sites:
+            if site.up.parent is None:
+                continue  # the second product of a site that was split
             before, behind = (extremes[value] for value in site.values)
             found = outliers(before, behind, min(self.channels, site.width // FEW))
             if found.size:
@@ -108,6 +113,13 @@ class SplitOutlierChannelsPass(OctetPass):
         for feed in first_batches(ctx, self.samples, self.name):
             evaluate(module, feed, ctx.weights, observe)
         return extremes
+
+
+def _has_only_ranges(ctx: OctetContext) -> bool:
+    """Ranges were measured before, and channels cannot be. The calibrator checks that the ranges
+    are of a program of which none was split."""
+    known = ctx.calibrator is not None and ctx.calibrator.replaces_data
+    return known and ctx.calibration_data is None
 
 
 @dataclass(frozen=True)
@@ -206,6 +218,8 @@ def split(site: Site, channels: np.ndarray, ctx: OctetContext) -> None:
     """Computes `channels` between the two products on their own."""
     up, function, down = site.up, site.function, site.down
     up.attributes[SPLIT] = UnitAttr()
+    taken = (up.b, up.bias, down.b)
+    replaced = [value.owner for value in taken if value and isinstance(value.owner, ConstantOp)]
 
     def constant(array: np.ndarray, like: SSAValue) -> ConstantOp:
         made = ConstantOp.of(np.ascontiguousarray(array), ctx.weights)
@@ -253,6 +267,9 @@ def split(site: Site, channels: np.ndarray, ctx: OctetContext) -> None:
     others = [op for op in new if not isinstance(op, ConstantOp)]
     Rewriter.insert_op(others, InsertPoint.before(down))
     Rewriter.replace_op(down, rest)
+    for constant_op in replaced:
+        if not constant_op.result.uses:
+            Rewriter.erase_op(constant_op)
 
 
 def _take_attributes(part: NnOp, whole: NnOp) -> None:

@@ -26,7 +26,7 @@ from dialects.program import (
 )
 from dialects.quant import DequantizeCastOp, QuantizeCastOp, UniformQuantizedType
 from passes.base import Numerics, OctetPass
-from passes.calibrate.simulation import product
+from passes.calibrate.rescaling.simulation import product
 from passes.dataflow import constant_of, element_of_quantized, stored_behind, varying_operand
 from passes.facts import (
     NO_ADJACENT_DCAST_QCAST,
@@ -35,8 +35,8 @@ from passes.facts import (
     QDQ_INSERTED,
     SCALES_UNIFIED,
 )
+from passes.quantize.correction.float_program import FloatProgram, first_samples
 from passes.quantize.fixed import weight_scheme
-from passes.quantize.float_program import FloatProgram, first_samples
 from passes.quantize.insert_qdq import accumulator_share, bias_of
 from passes.quantize.parameters import element_by_scheme
 from passes.quantize.unify_scales import retype

@@ -16,7 +16,7 @@ from passes.base import Numerics, OctetPass
 from passes.dataflow import constant_of
 from passes.facts import ON_TENSORS, QDQ_INSERTED
 from passes.integer.operands import waits
-from passes.quantize.side_by_side import Linear, SideBySide, first_batches, with_bias
+from passes.quantize.correction.side_by_side import Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread
 
 CORRECTED = "bias_corrected"

@@ -20,10 +20,16 @@ from passes.base import Numerics, OctetPass
 from passes.dataflow import element_of_quantized
 from passes.facts import ON_TENSORS, QDQ_INSERTED
 from passes.integer.proofs import BIAS_LIMIT, INT32_MAX
+from passes.quantize.correction.moments import Folds, centred, dimensions, moments_of
+from passes.quantize.correction.second_order import damped, excess, missing, nearest_plane, refitted
+from passes.quantize.correction.side_by_side import (
+    Arrays,
+    Linear,
+    SideBySide,
+    first_batches,
+    with_bias,
+)
 from passes.quantize.insert_qdq import WIDEST_INPUT
-from passes.quantize.moments import Folds, centred, dimensions, moments_of
-from passes.quantize.second_order import damped, excess, missing, nearest_plane, refitted
-from passes.quantize.side_by_side import Arrays, Linear, SideBySide, first_batches, with_bias
 from runtime.reference.evaluate import one_blas_thread, params_of
 
 ROUNDED = "rounded_adaptively"
@@ -64,7 +70,7 @@ class RoundAdaptivelyPass(OctetPass):
     2. `refit`: the float weights are moved to the ridge regression of t on x, if cross-validation
        finds that this helps ("GPTAQ", Li et al. 2025, asks for the same without ridge).
     3. The weights are rounded by their second moments: GPTQ (Frantar et al. 2022), whose `damping`
-       is in units of the mean moment. See `passes/quantize/second_order.py`.
+       is in units of the mean moment. See `passes/quantize/correction/second_order.py`.
     4. Channels that nearest rounding serves better, or whose sums might leave 32 bits, keep it.
 
     Scales do not change. Of each layer about `positions` windows or rows are taken; positions that

@@ -17,6 +17,7 @@ from dialects.elements import HALVES, dtype_of
 from dialects.errors import OctetError
 from dialects.nn.base import NnOp, element_of_value
 from dialects.nn.constant import ConstantOp
+from dialects.nn.quantized_linear import MatmulDynamicOp, MatmulNBitsOp
 from dialects.program import HISTORY, body_of, input_names, main_function, output_names, return_of
 from dialects.quant import (
     DequantizeCastOp,
@@ -39,6 +40,13 @@ from .registry import emitter_of
 
 STORAGES = (np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int32))
 """What QuantizeLinear and DequantizeLinear of the opset take."""
+NO_FORM: dict[type[Operation], str] = {
+    MatmulNBitsOp: " for weights of few bits with a scale per group; compile without --weight-only "
+    "and recipe rules of 'weights'",
+    MatmulDynamicOp: " for activations with a scale per row, found when it runs; compile without "
+    "--dynamic-quantization and recipe rules of 'activations'",
+}
+"""Ops of stage `quantize` that QDQ models cannot hold: why, and what to do about it."""
 
 
 class GraphExporter:
@@ -108,7 +116,8 @@ class GraphExporter:
             return [self._name(op.input)]
         emit = emitter_of(type(op)) if isinstance(op, NnOp) else None
         if not isinstance(op, NnOp) or emit is None:
-            raise OctetError("standard ONNX has no such operator; export the stage 'quantize'")
+            reason = NO_FORM.get(type(op), "; export the stage 'quantize'")
+            raise OctetError(f"standard ONNX has no such operator{reason}")
         produced = emit(op, OpContext(op, self.graph, self.weights, self._real))
         names = produced if isinstance(produced, tuple) else (produced,)
         return [

@@ -7,10 +7,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from onnx import TensorProto, helper, numpy_helper
 from xdsl.dialects.builtin import f32
 
 import compiler
@@ -91,6 +93,34 @@ def test_a_scale_that_is_too_fine_is_saturation(model: Path, data: Path, tmp_pat
     assert worst.cause.kind == "saturation"
     assert worst.saturated is not None
     assert worst.saturated > 0
+
+
+def test_a_range_cut_for_a_function_is_no_fault(tmp_path: Path) -> None:
+    """HardSwish gives 0 below -3: what lies there saturates, and no rule against it is printed."""
+    random = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(random.standard_normal((16, 16)).astype(np.float32), name)
+        for name in ("w0", "w1")
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["a"], "up"),
+        helper.make_node("HardSwish", ["a"], ["b"], "swish"),
+        helper.make_node("MatMul", ["b", "w1"], ["y"], "down"),
+    ]
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 16]) for n in "xy")
+    graph = helper.make_graph(nodes, "cut", [x], [y], initializer=weights)
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "cut.onnx")
+    np.savez(tmp_path / "x.npz", x=random.standard_normal((64, 16)).astype(np.float32))
+    comparison = comparison_of(tmp_path / "cut.onnx", tmp_path / "x.npz", tmp_path)
+    up = layer_named(comparison, "up")
+    assert up.cause is not None
+    assert up.cause.kind == "saturation"
+    assert "hard_swish behind it is flat" in up.cause.why
+    assert up.rule is None
+    swish = layer_named(comparison, "swish").deployed_db
+    assert isinstance(swish, float)
+    assert swish > 30
 
 
 def test_errors_before_a_layer_do_not_count_as_its_own(

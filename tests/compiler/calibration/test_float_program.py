@@ -20,7 +20,7 @@ from dialects.nn.base import element_of_value
 from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, main_function, range_of
 from passes.calibrate.calibrate import CalibratePass
-from passes.calibrate.measurement import Evaluate, by_reference, observed_values
+from passes.calibrate.measuring.measurement import Evaluate, by_reference, observed_values
 from tests.compiler.small_model import images
 
 

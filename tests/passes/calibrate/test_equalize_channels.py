@@ -18,7 +18,7 @@ from dialects.nn.pooling import MaxPoolOp
 from dialects.program import range_of
 from passes.calibrate.calibrate import CalibratePass
 from passes.calibrate.equalize_channels import EQUALIZED, EqualizeChannelsPass
-from passes.calibrate.rescaling import input_magnitudes, output_magnitudes, weight_array
+from passes.calibrate.rescaling.rescale import input_magnitudes, output_magnitudes, weight_array
 from passes.placement.place_precision import PlacePrecisionPass
 from passes.quantize.insert_qdq import InsertQdqPass
 from tests.passes.calibrate.imbalance import uneven

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dialects.calibrator import Method
-from passes.calibrate.histogram import Histogram
-from passes.calibrate.observers import MinMax, MovingAverage, Percentile, observer_of
+from passes.calibrate.measuring.histogram import Histogram
+from passes.calibrate.measuring.observers import MinMax, MovingAverage, Percentile, observer_of
 
 finite = arrays(
     np.float32,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passes.calibrate.observers import MovingAverage, Optimal, Percentile
-from passes.calibrate.thresholds import (
+from passes.calibrate.measuring.observers import MovingAverage, Optimal, Percentile
+from passes.calibrate.measuring.thresholds import (
     STEPS,
     Distribution,
     greatest_sqnr_range,

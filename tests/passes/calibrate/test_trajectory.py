@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passes.calibrate.observers import MinMax, Percentile
-from passes.calibrate.trajectory import KEPT, Trajectory, span_of
+from passes.calibrate.measuring.observers import MinMax, Percentile
+from passes.calibrate.measuring.trajectory import KEPT, Trajectory, span_of
 
 
 def batch(index: int) -> np.ndarray:

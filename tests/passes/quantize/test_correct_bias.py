@@ -16,8 +16,8 @@ from dialects.nn.movement import ReshapeOp
 from passes.calibrate.calibrate import CalibratePass
 from passes.placement.place_precision import PlacePrecisionPass
 from passes.quantize.correct_bias import CORRECTED, CorrectBiasPass
+from passes.quantize.correction.side_by_side import mean_difference
 from passes.quantize.insert_qdq import InsertQdqPass
-from passes.quantize.side_by_side import mean_difference
 from runtime.reference.evaluate import evaluate
 
 QUANTIZE = (CalibratePass(), PlacePrecisionPass(), InsertQdqPass())

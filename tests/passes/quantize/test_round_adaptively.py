@@ -23,8 +23,8 @@ from passes.calibrate.calibrate import CalibratePass
 from passes.dataflow import constant_of, element_of_quantized
 from passes.placement.place_precision import PlacePrecisionPass
 from passes.quantize.correct_bias import CorrectBiasPass
+from passes.quantize.correction.moments import moments_of
 from passes.quantize.insert_qdq import InsertQdqPass
-from passes.quantize.moments import moments_of
 from passes.quantize.round_adaptively import ROUNDED, RoundAdaptivelyPass, by_input
 from runtime.reference.linear import convolve
 

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passes.quantize.moments import Moments, centred
-from passes.quantize.second_order import damped, excess, missing, nearest_plane, refitted
+from passes.quantize.correction.moments import Moments, centred
+from passes.quantize.correction.second_order import damped, excess, missing, nearest_plane, refitted
 
 LOW, HIGH = -127, 127
 

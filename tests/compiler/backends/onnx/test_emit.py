@@ -52,6 +52,18 @@ def test_a_model_without_ranges_stays_float_and_says_so(
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("flag", ["--weight-only=int8", "--dynamic-quantization"])
+def test_formats_without_a_form_in_qdq_name_the_flag(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    out = tmp_path / "q.onnx"
+    assert run(model, flag, "--emit", "onnx-qdq", "-o", out) == 1
+    error = capsys.readouterr().err
+    assert "'head': standard ONNX has no such operator for" in error
+    assert f"compile without {flag.partition('=')[0]}" in error
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -28,7 +28,7 @@ from dialects.nn.linear import ConvOp, MatmulOp
 from dialects.program import body_of, input_names, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.dataflow import element_of_quantized
-from passes.quantize.attended import Attended, attended_positions, only_attended
+from passes.quantize.correction.attended import Attended, attended_positions, only_attended
 from passes.simplify.rebuild import rebuild
 from runtime.reference.evaluate import evaluate_op, last_uses, params_of
 from runtime.reference.quantization import dequantize

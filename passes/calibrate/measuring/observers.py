@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dialects.calibrator import Method, Range
-from passes.calibrate.histogram import Histogram
-from passes.calibrate.thresholds import (
+from passes.calibrate.measuring.histogram import Histogram
+from passes.calibrate.measuring.thresholds import (
     Distribution,
     greatest_sqnr_range,
     least_divergence_range,
@@ -173,4 +173,5 @@ class Optimal(Observer):
         distribution = Distribution(
             histogram.width, histogram.start, histogram.counts, histogram.zeros, low, high
         )
-        return self.choose(distribution)
+        chosen_low, chosen_high = self.choose(distribution)
+        return float(chosen_low), float(chosen_high)

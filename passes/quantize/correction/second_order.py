@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from passes.quantize.moments import Folds, Moments
+from passes.quantize.correction.moments import Folds, Moments
 
 BLOCK = 64
 """Inputs whose effect on the others is put off and added as one product (GPTQ, section 3.3)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dialects.nn.attributes import ActivationAttr
-from passes.calibrate.channel_statistics import ChannelStatistics
-from passes.calibrate.channels import Linear
-from passes.calibrate.rescaling import inputs_scaled
+from passes.calibrate.rescaling.channel_statistics import ChannelStatistics
+from passes.calibrate.rescaling.channels import Linear
+from passes.calibrate.rescaling.rescale import inputs_scaled
 from passes.quantize.parameters import activation_element, weight_element
 from runtime.reference import REFERENCE
 from runtime.reference.evaluate import params_of

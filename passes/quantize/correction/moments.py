@@ -10,7 +10,7 @@ import numpy as np
 
 from dialects.nn.base import shape_of
 from dialects.nn.linear import ConvOp
-from passes.quantize.side_by_side import Arrays, Linear
+from passes.quantize.correction.side_by_side import Arrays, Linear
 from runtime.reference.windows import sliding_windows
 
 

@@ -15,7 +15,7 @@ from xdsl.ir import SSAValue
 from dialects.context import OctetContext
 from dialects.errors import OctetError
 from dialects.program import FIXED_SHAPE, main_function
-from passes.calibrate.feeds import check_feed
+from passes.calibrate.measuring.feeds import check_feed
 from runtime.reference.evaluate import evaluate
 
 ROWS = 512

@@ -17,7 +17,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.program import body_of, input_names, main_function
 from dialects.quant import DequantizeCastOp, QuantizeCastOp
 from passes.dataflow import element_of_quantized
-from passes.quantize.side_by_side import first_batches
+from passes.quantize.correction.side_by_side import first_batches
 from runtime.reference.evaluate import evaluate_op, last_uses, params_of
 from runtime.reference.quantization import dequantize
 

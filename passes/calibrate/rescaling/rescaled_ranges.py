@@ -10,8 +10,8 @@ from xdsl.ir import SSAValue
 
 from dialects.nn.base import NnOp
 from dialects.program import range_of
-from passes.calibrate.channel_statistics import ChannelStatistics
-from passes.calibrate.channels import Link, Site
+from passes.calibrate.rescaling.channel_statistics import ChannelStatistics
+from passes.calibrate.rescaling.channels import Link, Site
 
 
 def watched(sites: Iterable[Site]) -> dict[SSAValue, ChannelStatistics]:

@@ -14,7 +14,7 @@ from dialects.nn.constant import ConstantOp
 from dialects.nn.linear import MatmulOp
 from dialects.nn.normalization import LayerNormOp
 from dialects.weights import WeightStore
-from passes.calibrate.channels import Linear, Site, weight_index
+from passes.calibrate.rescaling.channels import Linear, Site, weight_index
 
 MOST = 2.0**16
 """Greatest factor, and the inverse of the least: 8 bits gain nothing beyond."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dialects.calibrator import Range
-from passes.calibrate.observers import Observer
+from passes.calibrate.measuring.observers import Observer
 
 KEPT = 2
 """Spans kept apart: the last two."""

@@ -20,9 +20,9 @@ from dialects.nn.base import NnOp, element_of_value
 from dialects.nn.constant import ConstantOp
 from dialects.program import FIXED_SHAPE, body_of, main_function, scheme_of
 from dialects.weights import WeightStore
-from passes.calibrate.feeds import check_feed
-from passes.calibrate.observers import observer_of
-from passes.calibrate.trajectory import Trajectory
+from passes.calibrate.measuring.feeds import check_feed
+from passes.calibrate.measuring.observers import observer_of
+from passes.calibrate.measuring.trajectory import Trajectory
 from passes.dataflow import quantizations
 from runtime.reference.evaluate import evaluate
 

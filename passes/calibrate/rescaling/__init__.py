@@ -1,0 +1,1 @@
+"""What passes share that scale channels of a value up and of another down."""

@@ -1,0 +1,1 @@
+"""What passes share that compare the quantized program with float to correct it."""
