@@ -14,6 +14,7 @@ import pytest
 from runtime.executor import run_calls
 from runtime.kernels import cache
 from runtime.kernels.abi import Call, Kernel, kernel
+from runtime.kernels.compilers import VARIABLE
 from runtime.kernels.intrinsics import argument, i64_pointer
 from runtime.translation.errors import TranslationError
 
@@ -129,7 +130,11 @@ def _environment(directory: Path) -> dict[str, str]:
     return {**os.environ, "OCTET_CACHE_DIR": str(directory), "PYTHONPATH": root}
 
 
-def test_a_kernel_that_allocates_does_not_compile(directory: Path) -> None:
+def test_a_kernel_that_allocates_does_not_compile(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "octet")
+
     @kernel
     def allocates(row: int, thread: int, threads: int) -> None:
         i64_pointer(row)[1] = np.zeros(3, np.int64)[thread]
