@@ -111,7 +111,7 @@ def main() -> int:
     parser.add_argument("models", type=Path, help="folder with the models and data")
     parser.add_argument("only", nargs="*", choices=[*WORKLOADS, []], help="workloads to run")
     parser.add_argument("--bits", action="store_true", help="compare int8 bits with the reference")
-    parser.add_argument("--calibration-method", default="min-max")
+    parser.add_argument("--calibration-method", default="sqnr")
     parser.add_argument(
         "--equalize-channels", choices=["weights", "activations", "off"], default="off"
     )

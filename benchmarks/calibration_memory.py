@@ -71,7 +71,7 @@ def main() -> int:
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("--images", type=int, nargs="+", default=[10, 1000])
-    parser.add_argument("--method", default="min-max")
+    parser.add_argument("--method", default="sqnr")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--reference", action="store_true", help="in place of kernels")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -58,7 +58,7 @@ PASS_OPTIONS: tuple[PassOption, ...] = (
         "calibration_method",
         "calibrate",
         "method",
-        "how ranges are measured (default min-max)",
+        "how ranges are measured (default sqnr)",
         choices=METHODS,
     ),
     PassOption(

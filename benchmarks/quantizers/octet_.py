@@ -13,24 +13,21 @@ from accuracy_tasks import Feeds, Run, Task
 import compiler
 from quantizers import Method
 
-EQUALIZED = {"equalize_channels": "activations", "smooth_activations": "auto"}
+EXTREMES = {"calibration_method": "min-max"}
+SMOOTHED = {**EXTREMES, "smooth_activations": "auto"}
+EQUALIZED = {**SMOOTHED, "equalize_channels": "activations"}
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
-    "sqnr": {"calibration_method": "sqnr"},
+    "min-max": EXTREMES,
     "correct-bias": {"correct_bias": 64},
     "round-adaptively": {"round_adaptively": 64},
-    "sqnr, correct-bias": {"calibration_method": "sqnr", "correct_bias": 64},
-    "equalize-channels": {"equalize_channels": "activations"},
-    "smooth-activations": {"smooth_activations": "auto"},
-    "clip-outliers": {"clip_outliers": 64},
-    "equalize, smooth": EQUALIZED,
-    "equalize, smooth, correct-bias": {**EQUALIZED, "correct_bias": 64},
-    "equalize, smooth, clip, correct-bias": {
-        **EQUALIZED,
-        "clip_outliers": 64,
-        "correct_bias": 64,
-    },
+    "min-max, round-adaptively": {**EXTREMES, "round_adaptively": 64},
+    "min-max, equalize": {**EXTREMES, "equalize_channels": "activations"},
+    "min-max, smooth": SMOOTHED,
+    "min-max, clip-outliers": {**EXTREMES, "clip_outliers": 64},
+    "min-max, smooth, correct-bias": {**SMOOTHED, "correct_bias": 64},
+    "min-max, equalize, smooth, round": {**EQUALIZED, "round_adaptively": 64},
 }
 """Compile options by the name in the table."""
 

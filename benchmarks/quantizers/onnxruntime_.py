@@ -46,7 +46,7 @@ def static(task: Task, folder: Path, calibration: str) -> Run:
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self.feeds = iter(task.calibration)
+            self.feeds = iter(padded(task.calibration))
 
         def get_next(self) -> Feeds | None:  # type: ignore[override]
             return next(self.feeds, None)
@@ -65,6 +65,17 @@ def static(task: Task, folder: Path, calibration: str) -> Run:
         **options,
     )
     return session(path)
+
+
+def padded(feeds: list[Feeds]) -> list[Feeds]:
+    """With zeros to the longest: its histograms take no arrays of different sizes. What the mask
+    keeps out then counts, which Octet and NNCF are spared."""
+    most = {name: np.array([feed[name].shape for feed in feeds]).max(0) for name in feeds[0]}
+
+    def to_size(array: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        return np.pad(array, [(0, int(n)) for n in shape - array.shape])
+
+    return [{name: to_size(array, most[name]) for name, array in feed.items()} for feed in feeds]
 
 
 def dynamic(task: Task, folder: Path) -> Run:

@@ -63,7 +63,7 @@ class CalibratePass(OctetPass):
     READS_DATA: ClassVar = True
     ESTABLISHES: ClassVar = frozenset({RANGES_KNOWN})
 
-    method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "min-max"
+    method: Literal["min-max", "moving-average", "percentile", "mse", "sqnr", "entropy"] = "sqnr"
     percentile: int | float = 99.99
     momentum: int | float = 0.9
     bins: int = 2048

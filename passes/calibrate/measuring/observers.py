@@ -173,4 +173,5 @@ class Optimal(Observer):
         distribution = Distribution(
             histogram.width, histogram.start, histogram.counts, histogram.zeros, low, high
         )
-        return self.choose(distribution)
+        chosen_low, chosen_high = self.choose(distribution)
+        return float(chosen_low), float(chosen_high)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[3]
 def report_of(model: Path, x: np.ndarray, folder: Path) -> dict[str, object]:
     np.savez(folder / "x.npz", image=x)
     arguments = [model, "--calibration-data", folder / "x.npz", "-o", folder / "a.octet"]
+    arguments += ["--calibration-method", "min-max"]
     assert main([*map(str, arguments), f"--calibration-report={folder / 'r.json'}"]) == 0
     document = json.loads((folder / "r.json").read_text())
     assert violations(document, SCHEMA) == []

@@ -176,7 +176,7 @@ def test_a_method_that_disagrees(
         "-o", tmp_path / "a.octet",
     )  # fmt: skip
     assert code == 1
-    assert "by min-max, asked for is mse{bins=2048}" in err
+    assert "by sqnr{bins=2048}, asked for is mse{bins=2048}" in err
 
 
 def test_a_table_of_another_model(
