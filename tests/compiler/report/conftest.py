@@ -24,11 +24,15 @@ def report_of(model: Path, *, samples: int = 4, **request: Any) -> Report:
 
 @pytest.fixture(scope="session")
 def report() -> Report:
-    """Of the digits network with one layer excluded and one in bf16."""
+    """Of the digits network with one layer excluded and one in bf16; ranges end at the extremes."""
     return report_of(
         DIGITS / "digits.onnx",
         calibration_data=DIGITS / "calibration.npz",
-        options={"nodes_to_exclude": ("Conv_3",), "bf16": ("name:Gemm_16",)},
+        options={
+            "nodes_to_exclude": ("Conv_3",),
+            "bf16": ("name:Gemm_16",),
+            "calibration_method": "min-max",
+        },
     )
 
 
