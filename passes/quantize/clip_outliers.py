@@ -225,8 +225,11 @@ def consumer_functions(cast: QuantizeCastOp, ctx: OctetContext) -> list[Function
     weights, unary functions, and for all others the value itself."""
     functions: list[Function] = []
     for pair in cast.result.uses:
-        for result in pair.operation.results:
-            functions += [_function(use.operation, use.index, ctx) for use in result.uses]
+        if isinstance(pair.operation, DequantizeCastOp):
+            uses = pair.operation.result.uses
+            functions += [_function(use.operation, use.index, ctx) for use in uses]
+        else:  # an op on integers: whoever takes its result takes other values than these
+            functions.append(lambda x: x)
     return functions or [lambda x: x]
 
 

@@ -222,3 +222,18 @@ def _fresh_engines() -> Any:
     InProcess().close()
     yield
     InProcess().close()
+
+
+def test_corrections_apply_behind_ops_on_integers() -> None:
+    """Legal by contracts, so they must not crash: found by evaluating all orders."""
+    digits = Path(__file__).parents[3] / "examples" / "digits"
+    request = SubjectRequest(
+        digits / "digits.onnx",
+        str(digits / "calibration.npz"),
+        passes=("clip-outliers{samples=16}", "correct-bias{samples=16}", "quantize-ops"),
+    )
+    lab = Lab(request)
+    clip, correct, quantize = lab.subject.sections.default
+    for order in ((quantize, clip, correct), (quantize, correct, clip)):
+        (outcome,) = lab.evaluate([order])
+        assert outcome.status == "ok", outcome.error
