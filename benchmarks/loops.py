@@ -75,13 +75,18 @@ class Chain:
         types = ([v.type for v in self.block.args], [v.type for v in results])
         return ModuleOp([FuncOp("main", types, Region(self.block))])
 
-    def plan(self, module: ModuleOp, *, fuse: bool, single: bool) -> Plan:
+    def lowered(self, module: ModuleOp, *, fuse: bool, single: bool) -> ModuleOp:
+        """At stage `kernel`, its memory planned."""
         module = cast(ModuleOp, module.clone())
         passes: list[OctetPass] = [AssignLayoutPass(), LowerToKernelPass()]
         passes += [FuseLoopsPass(single_calls=single)] if fuse else []
         passes.append(PlanMemoryPass())
         for each in passes:
             each.apply(self.ctx, module)
+        return module
+
+    def plan(self, module: ModuleOp, *, fuse: bool, single: bool) -> Plan:
+        module = self.lowered(module, fuse=fuse, single=single)
         return Plan(module, self.ctx.weights, best_isa(), {})
 
 

@@ -43,8 +43,8 @@ def loop_sources(module: ModuleOp) -> dict[str, list[str]]:
 
 
 _HEADER = """\
-# The loops of a program, as they are compiled by numba: one function per structure, which serves
-# all sizes. The names they use are in the table NAMES of runtime/kernels/loops.py.
+# The loops of a program, in numba's Python: one function per structure, which serves all sizes.
+# The names they use are in the table NAMES of runtime/kernels/loops.py.
 """
 
 

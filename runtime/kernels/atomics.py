@@ -11,11 +11,11 @@ import sys
 import time
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 
 from runtime.kernels.intrinsics import declare, intrinsic
+from runtime.kernels.symbols import has_symbol
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
@@ -136,9 +136,7 @@ def clock(typingctx: Any) -> Any:
 def has_futex() -> bool:
     """Whether threads can sleep on a word (`futex_wait`) on this system."""
     return (
-        sys.platform == "linux"
-        and platform.machine() in _FUTEX_NUMBERS
-        and llvm.address_of_symbol("syscall") is not None
+        sys.platform == "linux" and platform.machine() in _FUTEX_NUMBERS and has_symbol("syscall")
     )
 
 

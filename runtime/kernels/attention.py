@@ -27,7 +27,7 @@ from runtime.kernels.amx_tile import TILE_BYTES, TILE_ROWS, tile_configuration
 from runtime.kernels.attention_rows import GROUP, finish_rows, softmax_rows
 from runtime.kernels.attention_strips import StripProducts
 from runtime.kernels.attention_tiles import Products, attention_multiply
-from runtime.kernels.intrinsics import argument
+from runtime.kernels.intrinsics import argument, call_words
 from runtime.kernels.isa import AMX, Isa, tile_registers_permitted
 from runtime.kernels.multiply import ElementKind, multiply_for
 
@@ -65,7 +65,8 @@ def every_kernel(isa: Isa) -> list[Kernel]:
     found = [_products(isa, "u8"), _products(isa, "f32")]
     if multiply_for(isa, "bf16") is not None:
         found += [Products(attention_multiply(isa, "bf16")), _products(isa, "bf16")]
-    return [attention_kernel(products) for products in dict.fromkeys(found)]
+    makers = dict.fromkeys(found)
+    return [kernel for of in makers for kernel in (attention_kernel(of), of.tile())]
 
 
 def takes_bf16(isa: Isa, depth: int) -> bool:
@@ -162,6 +163,7 @@ def attention_calls(
         tiles.ctypes.data,
         0 if scaling is None else _FLIP,
         *numbers,
+        products.tile().address,
     )
     kept = (memory, zeros, tiles, *kept)
     work = batch * heads * queries * keys * (_SOFTMAX_NS + (depth + columns) * _PRODUCT_NS)
@@ -282,7 +284,7 @@ class _Scratch:
 def attention_kernel(products: Products) -> Kernel:
     """The kernel of one instruction set and element type; see the module's docstring."""
     pack_keys, pack_values = products.pack_columns(), products.pack_rows()
-    column_sums, tile = products.column_sums(), products.tile()
+    column_sums = products.column_sums()
     softmax, finish = softmax_rows(products), finish_rows(products)
     lanes, tile_rows, vectors = products.lanes, products.rows, products.vectors
     register = 4 * lanes
@@ -319,6 +321,7 @@ def attention_kernel(products: Products) -> Kernel:
         flip, q_zero, v_zero = argument(row, 45), argument(row, 46), argument(row, 47)
         score_multiplier, value_multiplier = argument(row, 48), argument(row, 49)
         low, high, zero = argument(row, 50), argument(row, 51), argument(row, 52)
+        tile = argument(row, 53)
 
         key_panel = key_blocks * lanes * register
         value_panel = value_steps * register
@@ -374,7 +377,8 @@ def attention_kernel(products: Products) -> Kernel:
                 start_row = q_row
             for panel in range(0, key_panels, vectors):
                 for i in range(0, count, tile_rows):
-                    tile(
+                    call_words(
+                        tile,
                         (
                             start + i * start_row,
                             start_row,
@@ -385,7 +389,7 @@ def attention_kernel(products: Products) -> Kernel:
                             bias + panel * register,
                             scores + i * score_row + panel * register,
                             score_row,
-                        )
+                        ),
                     )
             added = mask + sample * mask_batch + head * mask_head + first * mask_row
             softmax(
@@ -404,7 +408,8 @@ def attention_kernel(products: Products) -> Kernel:
             )
             for panel in range(0, value_panels, vectors):
                 for i in range(0, count, tile_rows):
-                    tile(
+                    call_words(
+                        tile,
                         (
                             weights + i * weight_row,
                             weight_row,
@@ -415,7 +420,7 @@ def attention_kernel(products: Products) -> Kernel:
                             zeros,
                             sums + i * sum_row + panel * register,
                             sum_row,
-                        )
+                        ),
                     )
             target = y + sample * y_batch + head * column_bytes + first * y_row
             finish(

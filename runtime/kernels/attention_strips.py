@@ -13,9 +13,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from runtime.kernels.abi import Kernel
 from runtime.kernels.amx_tile import MULTIPLICATIONS, STRIP_TILES, TILE_BYTES, TILE_ROWS
 from runtime.kernels.attention_tiles import Products, least
-from runtime.kernels.vector_ir import I8, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import I8, I64, Emitter, GeneratedFunction, Vector, generated
 
 _SUMS = ((0, 1), (2, 3))
 _A = (4, 5)
@@ -74,7 +75,7 @@ class StripProducts(Products):
 
         return generated(f"attention_gather_{self.name}", 6, emit)
 
-    def tile(self) -> Any:
+    def tile(self) -> Kernel:
         multiply = MULTIPLICATIONS[self.multiply.kind]
 
         def emit(e: Emitter, arguments: list[Any]) -> None:
@@ -103,7 +104,7 @@ class StripProducts(Products):
                     place = e.pointer(e.offset(start, column * TILE_BYTES), I8)
                     _tile(e, "tilestored64", I8(register), place, c_stride)
 
-        return generated(f"attention_tile_{self.name}", 9, emit)
+        return Kernel.of(GeneratedFunction(__name__, f"attention_tile_{self.name}", 9, emit))
 
     def begin(self) -> Any:
         def emit(e: Emitter, arguments: list[Any]) -> None:

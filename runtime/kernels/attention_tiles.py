@@ -19,9 +19,20 @@ from typing import Any
 
 import numpy as np
 
+from runtime.kernels.abi import Kernel
 from runtime.kernels.isa import PORTABLE, Isa
 from runtime.kernels.multiply import ElementKind, Multiply, multiply_for
-from runtime.kernels.vector_ir import F32, I8, I16, I32, I64, Emitter, Vector, generated
+from runtime.kernels.vector_ir import (
+    F32,
+    I8,
+    I16,
+    I32,
+    I64,
+    Emitter,
+    GeneratedFunction,
+    Vector,
+    generated,
+)
 
 _STEP = 4  # bytes of each row per step
 _UNROLL = 4
@@ -268,8 +279,10 @@ class Products:
 
         return generated(f"attention_column_sums_{self.name}", 6, emit)
 
-    def tile(self) -> Any:
+    def tile(self) -> Kernel:
         """(A, row stride, last row, B, panel stride, steps, bias, C, row stride of C): one tile.
+
+        A kernel of its own, which is called by its address: half of a kernel's first use.
 
         Rows beyond the last are computed from the last; C has room for them.
         """
@@ -316,7 +329,7 @@ class Products:
                     e.store(value, e.offset(row_start, register * vector))
                 row_start = builder.add(row_start, c_stride)
 
-        return generated(f"attention_tile_{self.name}", 9, emit)
+        return Kernel.of(GeneratedFunction(__name__, f"attention_tile_{self.name}", 9, emit))
 
 
 def _nothing(e: Emitter, arguments: list[Any]) -> None:

@@ -1,9 +1,9 @@
 """Compiled kernels on disk.
 
-A kernel is compiled by numba to one relocatable object file, stored under a digest of everything
-that can change its machine code: its key, the source text of its module and of the project modules
-that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one takes about
-a millisecond, and numba is not involved.
+A kernel is compiled to one relocatable object file, stored under a digest of everything that can
+change its machine code: its key, its compiler, the source text of its module and of the project
+modules that module imports, the versions of numba, llvmlite and LLVM, and the CPU.  Loading one
+takes about a millisecond.
 
     <sha256 of the identity>.kernel  =  MAGIC | sha256 of the rest | symbol | NUL | object file
 
@@ -32,17 +32,21 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 import numba
-from numba.core.base import _load_global_helpers
 
 from runtime.kernels.abi import Kernel
+from runtime.kernels.compilers import kernel_compiler
 from runtime.kernels.isa import cpu_features, cpu_name
+from runtime.kernels.numba_compiler import compile_by_numba, load_helpers
+from runtime.kernels.symbols import has_symbol
 from runtime.kernels.vector_ir import GeneratedFunction
+from runtime.translation.module import SYMBOL, llvm_texts, optimized
 
 _SUFFIX = ".kernel"
 _MAGIC = b"octet-kernel-1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
-_addresses: dict[str, int] = {}
+_addresses: dict[tuple[str, str], int] = {}
+"""By compiler and key."""
 _engines: list[Any] = []  # an execution engine owns the memory of its code
 _lock = threading.RLock()
 
@@ -58,13 +62,21 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 def address_of(kernel: Kernel) -> int:
     """Address of the compiled kernel: from memory, else from disk, else compiled now."""
-    address = _addresses.get(kernel.key)
+    key = _compiler_of(kernel), kernel.key
+    address = _addresses.get(key)
     if address is not None:
         return address
     with _lock:
-        if kernel.key not in _addresses:
-            _addresses[kernel.key] = _load(*_entry(kernel))
-        return _addresses[kernel.key]
+        if key not in _addresses:
+            if key[0] == "numba":
+                load_helpers()
+            _addresses[key] = _load(*_entry(kernel))
+        return _addresses[key]
+
+
+def _compiler_of(kernel: Kernel) -> str:
+    """Who compiles a kernel: what is written as LLVM IR needs neither compiler of Python."""
+    return "llvm" if isinstance(kernel.function, GeneratedFunction) else kernel_compiler()
 
 
 def _entry(kernel: Kernel) -> tuple[str, bytes]:
@@ -80,8 +92,8 @@ def _entry(kernel: Kernel) -> tuple[str, bytes]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without collecting garbage: numba makes so many objects that it costs a seventh of the time
-    of a kernel's first use, and they are in use while it lasts."""
+    """Without collecting garbage: compiling makes many objects, which are in use while it
+    lasts."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -142,7 +154,8 @@ def _entry_files() -> list[Path]:
 def entry_path(kernel: Kernel) -> Path:
     """The file that holds (or will hold) this kernel's code."""
     identity = hashlib.sha256()
-    parts = (kernel.key, source_digest(kernel.function.__module__), *_toolchain())
+    source = source_digest(kernel.function.__module__)
+    parts = (kernel.key, _compiler_of(kernel), source, *_toolchain())
     for part in parts:
         identity.update(part.encode() + b"\0")
     return cache_directory() / f"{identity.hexdigest()}{_SUFFIX}"
@@ -194,57 +207,35 @@ def _source(module: ModuleType) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-_FLAGS = {
-    "no_cpython_wrapper": True,
-    "no_compile": True,  # leave that to `object_file`
-    "nrt": False,  # no reference counts
-    "error_model": "numpy",  # no check for a division by zero
-}
-
 # --- compiling ---
 
 
 def compile_kernel(kernel: Kernel) -> tuple[str, bytes]:
     """Compiles a kernel; returns (symbol, object file).
 
-    Raises `ValueError` if the code needs a function that cannot be found at run time, and numba's
-    own errors if it cannot be compiled.  Reference counting is off: a kernel that allocates does
-    not compile.
+    Raises `ValueError` if the code needs a function that cannot be found at run time, and
+    `TranslationError` or numba's own errors if it cannot be compiled.
     """
-    from numba.core import compiler, registry, types
-    from numba.core.compiler_lock import global_compiler_lock
-
-    from runtime.kernels.numba_pipeline import KernelLibrary
-
-    function = kernel.function
+    function, machine = kernel.function, _target_machine()
     if isinstance(function, GeneratedFunction):
-        return function.compile(_target_machine())
+        return function.compile(machine)
     assert isinstance(function, FunctionType)
-    flags = compiler.Flags()
-    for name, value in _FLAGS.items():
-        setattr(flags, name, value)
-    with global_compiler_lock:
-        target: Any = registry.cpu_target
-        library = KernelLibrary(target.target_context.codegen(), function.__name__)
-        compiled = compiler.compile_extra(
-            target.typing_context,
-            target.target_context,
-            function,
-            (types.int64,) * 3,
-            types.void,
-            flags,
-            {},
-            library=library,
-        )
-        object_file = library.object_file()
-        _check_symbols(kernel, library.get_llvm_str())
-        return compiled.fndesc.llvm_cfunc_wrapper_name, object_file
+    if kernel_compiler() == "numba":
+        symbol, module, object_file = compile_by_numba(function)
+        _check_symbols(kernel, module)
+        return symbol, object_file
+    module = optimized(llvm_texts(function, machine.triple), machine)
+    _check_symbols(kernel, module)
+    return SYMBOL, machine.emit_object(module)
 
 
-def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
+def _check_symbols(kernel: Kernel, module: llvm.ModuleRef) -> None:
     """LLVM's linker ends the process at an unknown symbol: find it out before."""
-    for name in re.findall(r'^declare [^@]*@"?([\w.$]+)"?\(', llvm_text, re.MULTILINE):
-        if not name.startswith("llvm.") and llvm.address_of_symbol(name) is None:
+    for function in module.functions:
+        name = function.name
+        if not function.is_declaration or name.startswith("llvm."):
+            continue
+        if not has_symbol(name):
             raise ValueError(
                 f"kernel {kernel.key} calls {name}, which does not exist in this process"
             )
@@ -257,9 +248,6 @@ def _check_symbols(kernel: Kernel, llvm_text: str) -> None:
 def _target_machine_options() -> dict[str, Any]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    # What numba defines for the code it generates, when it compiles for the first time; this
-    # process may never. One missing symbol leaves all those after it unresolved, without an error.
-    _load_global_helpers()
     return {"cpu": cpu_name(), "features": cpu_features(), "opt": 3, "jit": True}
 
 

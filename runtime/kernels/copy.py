@@ -38,6 +38,7 @@ from runtime.kernels.strided import (
     parameters_at,
     row_address,
 )
+from runtime.translation.marks import unrolled
 
 PadMode = Literal["constant", "reflect", "edge", "wrap"]
 
@@ -88,7 +89,7 @@ def transpose_kernel(size: int) -> Kernel:
                 for j in range(rows):
                     x = pointer(at_x + j * mx + start * sx)
                     y = pointer(at_y + j * my + start * sy)
-                    for i in range(columns):
+                    for i in unrolled(columns):
                         y[i * (sy // size)] = x[i * (sx // size)]
 
     return Kernel.of(transpose, size)

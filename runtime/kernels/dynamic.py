@@ -54,7 +54,8 @@ def _range_of_parts(row: int, thread: int, threads: int) -> None:
     """partial[p] = (min, max) of part p, both taking 0 in."""
     partial = f32_pointer(argument(row, _RANGE))
     stride = inner_stride(row, 0)
-    for part in range(thread, _PARTS, threads):
+    part = thread
+    while part < _PARTS:
         low = high = _ZERO
         first, n = inner_part(row, part, _PARTS)
         begin, end = row_part(row, part, _PARTS)
@@ -66,6 +67,7 @@ def _range_of_parts(row: int, thread: int, threads: int) -> None:
                 high = value if value > high else high
         partial[2 * part] = low
         partial[2 * part + 1] = high
+        part += threads
 
 
 def _scale_of_range(row: int, thread: int, threads: int) -> None:

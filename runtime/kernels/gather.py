@@ -26,6 +26,7 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.translation.marks import unrolled
 
 _SIZE, _STRIDE, _STATUS = range(parameters_at(3), parameters_at(3) + 3)
 _INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
@@ -60,7 +61,7 @@ def gather_kernel(size: int, indices: str) -> Kernel:
                 for i in range(n):
                     y[i * sy] = source[i * sx]
         else:
-            for i in range(n):
+            for i in unrolled(n):
                 at = _checked(np.int64(p[i * sp]), length, status)
                 y[i * sy] = x[at * stride + i * sx]
 

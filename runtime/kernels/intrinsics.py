@@ -187,3 +187,18 @@ def call_tile(typingctx: Any, function: Any, row: Any, panel: Any, first: Any, c
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def call_words(typingctx: Any, function: Any, words: Any) -> Any:
+    """Calls the generated function at an address with a tuple of int64."""
+    signature = types.void(types.int64, words)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        count = signature.args[1].count
+        pointer_type = ir.FunctionType(ir.VoidType(), [_I64] * count).as_pointer()
+        values = [builder.extract_value(arguments[1], index) for index in range(count)]
+        builder.call(builder.inttoptr(arguments[0], pointer_type), values)
+        return context.get_dummy_value()
+
+    return signature, generate

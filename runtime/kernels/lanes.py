@@ -20,6 +20,7 @@ from numba.core import cgutils, types
 from runtime.kernels.half import element_access, has_vectors
 from runtime.kernels.intrinsics import intrinsic
 from runtime.kernels.strided import device
+from runtime.translation.marks import rolled
 
 LANES = 16
 _F32 = ir.FloatType()
@@ -229,7 +230,7 @@ class LaneFold:
                 whole_steps(x, whole, lanes, c)
             else:
                 for i in range(0, whole, LANES):
-                    for j in range(LANES):
+                    for j in rolled(LANES):
                         lanes[j] = combine(lanes[j], term(load(x[(i + j) * stride]), c))
             for i in range(whole, n):
                 lanes[i - whole] = combine(lanes[i - whole], term(load(x[i * stride]), c))

@@ -28,6 +28,7 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.translation.marks import unrolled
 
 _TABLE = parameters_at(2)
 _BYTES = ir.VectorType(ir.IntType(8), 64)
@@ -79,7 +80,7 @@ def lookup_kernel(y: str, permute: bool) -> Kernel:
         @device
         def row_function(row: int, n: int, x: Any, sx: int, y: Any, sy: int) -> None:
             table = table_pointer(argument(row, _TABLE))
-            for i in range(n):
+            for i in unrolled(n):
                 y[i * sy] = table[x[i * sx]]
 
     return nest2(lookup_kernel, row_function, "uint8", y, permute)

@@ -1,9 +1,9 @@
 """Kernels made from the bodies of loop ops (`kernel.map`, `kernel.reduce`).
 
-The text that `loop_source` generates is compiled by Python's own `compile` and then by numba, as
-if it stood in this module. That is safe although programs come from files: the text is put
-together from a fixed table of expressions and from numbers, out of verified IR; no name, string or
-code of a program is part of it.
+The text that `loop_source` generates is compiled by Python's own `compile` and then like other
+kernels, as if it stood in this module. That is safe although programs come from files: the text is
+put together from a fixed table of expressions and from numbers, out of verified IR; no name, string
+or code of a program is part of it.
 
 A kernel's identity is the digest of its text, beside the sources of this module and those it
 imports (see `cache`). Structures cannot be listed beforehand, because programs make them up: this
@@ -13,6 +13,7 @@ is the one family without `every_kernel`.
 from __future__ import annotations
 
 import hashlib
+import linecache
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -168,13 +169,16 @@ NAMES: dict[str, Any] = {
 @cache
 def loop_kernel(text: str) -> Kernel:
     """The kernel of a generated text."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
     space: dict[str, Any] = dict(NAMES)
-    exec(compile(text, "<generated loop>", "exec"), space)
+    file = f"<generated loop {digest[:16]}>"
+    exec(compile(text, file, "exec"), space)
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
     function: Callable[..., Any] = space["kernel"]
     function.__module__ = __name__
     function.__qualname__ = "loop_kernel"
     checked: KernelFunction = function
-    return Kernel.of(checked, hashlib.sha256(text.encode()).hexdigest())
+    return Kernel.of(checked, digest)
 
 
 # --- planning ------------------------------------------------------------------------------------

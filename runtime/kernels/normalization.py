@@ -41,8 +41,8 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @cache
-def standardize_kernel(dtype: str) -> Kernel:
-    """Layer and instance normalization of vectors of a float type at any stride.
+def standardize_kernel(dtype: str, dense: bool) -> Kernel:
+    """Layer and instance normalization of vectors of a float type, `dense` or at any stride.
 
     Scale and bias advance by `step` elements per element of the vector: 1 (layer) or 0 (instance).
     """
@@ -54,7 +54,8 @@ def standardize_kernel(dtype: str) -> Kernel:
     def row_function(
         row: int, n: int, x: Any, sx: int, s: Any, ss: int, b: Any, sb: int, y: Any, sy: int
     ) -> None:
-        size, xs, ys = argument(row, _SIZE), argument(row, _X), argument(row, _Y)
+        size = argument(row, _SIZE)
+        xs, ys = (1, 1) if dense else (argument(row, _X), argument(row, _Y))
         step, epsilon = argument(row, _STEP), f32_argument(row, _EPSILON)
         count = np.float32(size)
         for i in range(n):
@@ -63,15 +64,18 @@ def standardize_kernel(dtype: str) -> Kernel:
             mean = lane_sum(source, xs, size, _ZERO) / count
             variance = lane_sum_squares(source, xs, size, mean) / count
             factor = _ONE / np.sqrt(variance + epsilon)
-            if xs == 1 and ys == 1 and step == 1:
+            if dense and step == 1:
                 for k in range(size):
                     result[k] = store((load(source[k]) - mean) * factor * scale[k] + bias[k])
+            elif dense:
+                for k in range(size):
+                    result[k] = store((load(source[k]) - mean) * factor * scale[0] + bias[0])
             else:
                 for k in range(size):
                     scaled = (load(source[k * xs]) - mean) * factor * scale[k * step]
                     result[k * ys] = store(scaled + bias[k * step])
 
-    return nest4(standardize_kernel, row_function, stored, *["float32"] * 2, stored, dtype)
+    return nest4(standardize_kernel, row_function, stored, *["float32"] * 2, stored, dtype, dense)
 
 
 def layer_norm_calls(
@@ -130,7 +134,7 @@ def _standardize_calls(
     views = (x, scale.broadcast_to(x.shape), bias.broadcast_to(x.shape), y)
     strides = tuple(stride // x.dtype.itemsize for stride in vector.strides)
     words = (*nest_arguments(views), vector.size, *strides, f32_bits(epsilon), step)
-    return [Call(standardize_kernel(x.dtype.name), words, keep)]
+    return [Call(standardize_kernel(x.dtype.name, strides == (1, 1)), words, keep)]
 
 
 # --- batch_norm ----------------------------------------------------------------------------------
@@ -221,4 +225,5 @@ def lrn_calls(x: View, y: View, *, size: int, alpha: float, beta: float, bias: f
 
 def every_kernel(isa: Isa) -> list[Kernel]:
     """Every kernel; they are the same for all instruction sets."""
-    return [*(standardize_kernel(x) for x in FLOATS), batch_norm_kernel(), lrn_kernel()]
+    standardize = [standardize_kernel(x, dense) for x in FLOATS for dense in (True, False)]
+    return [*standardize, batch_norm_kernel(), lrn_kernel()]

@@ -29,6 +29,7 @@ from runtime.kernels.lanes import larger, scratch
 from runtime.kernels.pooling_tile import Kind, end_tap, first_tap, pool_rows_kernel, takes
 from runtime.kernels.quantized_elementwise import Quantization, to_u8
 from runtime.kernels.strided import device
+from runtime.translation.marks import unrolled
 
 _BLOCK = 64
 
@@ -131,14 +132,14 @@ def pool_kernel(kind: Kind, dtype: str) -> Kernel:
             for i in range(i0, i1):
                 for j in range(j0, j1):
                     x = pointer(base + size * ((top + i * dh) * xh + (left + j * dw) * xw))
-                    for c in range(n):
+                    for c in unrolled(n):
                         totals[c] = combine(totals[c], load(x[c * xc]))
             taps = max(i1 - i0, 0) * max(j1 - j0, 0)
             at_y = image * argument(row, word.YN) + first_channel * yc
             at_y += oy * argument(row, word.YH) + ox * argument(row, word.YW)
             y = pointer(argument(row, word.Y) + size * at_y)
             value = table[oy * ow + ox]
-            for c in range(n):
+            for c in unrolled(n):
                 y[c * yc] = store(finish(row, totals[c], value, taps))
 
     return Kernel.of(pool, kind, dtype)

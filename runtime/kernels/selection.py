@@ -31,6 +31,7 @@ from runtime.kernels.strided import (
     nest_arguments,
     parameters_at,
 )
+from runtime.translation.marks import seldom, unrolled
 
 _COLUMNS = 64
 _SIZE, _STRIDE = parameters_at(2), parameters_at(2) + 1
@@ -109,9 +110,9 @@ def arg_kernel(dtype: str, largest: bool = True) -> Kernel:
             for k in range(1, size):
                 candidates = advance(source, k * stride)
                 for i in range(count):
-                    if wins(candidates[i], best[i], mask, last):
-                        best[i] = candidates[i]
-                        index[i] = np.int32(k)
+                    won = wins(candidates[i], best[i], mask, last)
+                    best[i] = candidates[i] if won else best[i]
+                    index[i] = np.int32(k) if won else index[i]
             for i in range(count):
                 y[(first + i) * sy] = index[i]
 
@@ -125,9 +126,13 @@ def arg_kernel(dtype: str, largest: bool = True) -> Kernel:
             for i in range(n):
                 source = advance(x, i * sx)
                 best, index = source[0], 0
-                for k in range(1, size):
-                    if wins(source[k * stride], best, mask, last):
-                        best, index = source[k * stride], k
+                for k in unrolled(size):
+                    value = source[k * stride]
+                    # Two branches: the first alone is predicted, and the second a constant's.
+                    if seldom(better(value, best, mask)):  # noqa: SIM114
+                        best, index = value, k
+                    elif last and not better(best, value, mask):
+                        best, index = value, k
                 y[i * sy] = index
 
     return nest2(arg_kernel, row_function, dtype, "int64", largest)

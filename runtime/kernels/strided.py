@@ -23,12 +23,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.core import types
+from numba.extending import register_jitable
 
 from runtime.kernels.abi import Kernel, KernelFunction, View
 from runtime.kernels.intrinsics import POINTERS, argument, intrinsic
-from runtime.kernels.numba_pipeline import InlinedCompiler
+from runtime.kernels.numba_compiler import DEVICE_OPTIONS
 
 MAX_RANK = 8
 _OUTER = MAX_RANK - 2
@@ -42,16 +42,9 @@ _SHORT = 8
 _MIN_ROWS = 16
 """With fewer rows than this the inner axis is split among threads instead of the rows."""
 
-_DEVICE_OPTIONS: dict[str, Any] = {
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "forceinline": True,
-    "pipeline_class": InlinedCompiler,
-}
-device: Callable[[Callable[..., Any]], Any] = njit(**_DEVICE_OPTIONS)
+device: Callable[[Callable[..., Any]], Any] = register_jitable(**DEVICE_OPTIONS)
 """Decorator of functions that kernels call: always inlined (a call in a loop keeps it from being
-vectorized); a division by zero is not checked, as in the kernels."""
+vectorized). It is how numba knows them; the functions stay as they are."""
 
 
 def parameters_at(operands: int) -> int:

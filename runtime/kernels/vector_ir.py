@@ -16,6 +16,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from runtime.kernels.isa import cpu_features
+from runtime.translation.hints import NOT_UNROLLED, loop_hint
+from runtime.translation.module import vector_code
 
 HalfKind = Literal["bf16", "f16"]
 """Floats of 16 bits: bfloat16 and IEEE binary16."""
@@ -199,7 +201,9 @@ class Emitter:
     def loop(
         self, count: Any, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
     ) -> list[Any]:
-        """`for i in range(count): carried = body(i, carried)`; returns the last `carried`."""
+        """`for i in range(count): carried = body(i, carried)`; returns the last `carried`.
+
+        LLVM does not unroll it: generators write as many steps as they want."""
         builder = self.builder
         before = builder.block
         inside = builder.append_basic_block("loop")
@@ -212,7 +216,8 @@ class Emitter:
         outputs = list(body(index, list(inputs)))
         following = builder.add(index, I64(1))
         end = builder.block  # the body may have added blocks
-        builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        back = builder.cbranch(builder.icmp_signed("<", following, count), inside, after)
+        back.set_metadata("llvm.loop", loop_hint(builder.module, NOT_UNROLLED))
         index.add_incoming(I64(0), before)
         index.add_incoming(following, end)
 
@@ -238,12 +243,17 @@ def generated(name: str, arity: int, emit: Callable[[Emitter, list[Any]], None])
         function = module.globals.get(name)
         if function is None:
             kind = ir.FunctionType(ir.VoidType(), [I64] * arity)
-            function = ir.Function(module, kind, name)
-            function.linkage = "internal"
-            function.attributes.add("noinline")
+            function = body = ir.Function(module, kind, name)
             function.attributes.add("nounwind")
-            emitter = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
-            emit(emitter, list(function.args))
+            vectors = vector_code(module)
+            if vectors is module:
+                function.linkage = "internal"
+                function.attributes.add("noinline")
+            else:
+                body = ir.Function(vectors, kind, name)
+                body.attributes.add("nounwind")
+            emitter = Emitter(ir.IRBuilder(body.append_basic_block("entry")))
+            emit(emitter, list(body.args))
             emitter.builder.ret_void()
         return function
 

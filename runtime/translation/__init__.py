@@ -1,0 +1,1 @@
+"""From Python functions to LLVM IR: the few constructs that kernels are written in."""
