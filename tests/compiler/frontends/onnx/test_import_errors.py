@@ -20,7 +20,7 @@ def test_everything_that_is_not_supported_is_listed(node, build, context):
         node("Relu", ["c"], ["d"], name="after_det"),
         node("AveragePool", ["x"], ["e"], name="pool", kernel_shape=[2, 2], surprise=3),
         node("Resize", ["e", "", "s"], ["f"], name="small", antialias=1),
-        node("Attention", ["f"], ["g"], name="fused", domain="com.microsoft"),
+        node("LongformerAttention", ["f"], ["g"], name="fused", domain="com.microsoft"),
     ]
     model = build(
         nodes,
@@ -38,7 +38,7 @@ def test_everything_that_is_not_supported_is_listed(node, build, context):
         "Det 'det': this operator is not supported",
         "AveragePool 'pool': attribute(s) surprise are not supported",
         "Resize 'small': attribute antialias = 1 needs mode linear or cubic",
-        "com.microsoft.Attention 'fused': this operator is not supported",
+        "com.microsoft.LongformerAttention 'fused': this operator is not supported",
     ):
         assert expected in message
     assert "'fine'" not in message
