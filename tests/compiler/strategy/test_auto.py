@@ -200,6 +200,8 @@ def test_budget_that_cannot_be_met(
 ) -> None:
     """A rule of the user keeps one op in int8: the closest program is written, exit code 3."""
     options = ("--min-sqnr", "150", "--evaluation-data", str(labelled), "--include", "name:body")
+    # Where ranges clip, rounding to f16 may by luck come nearer than f32 does.
+    options += ("--calibration-method", "min-max")
     assert search(model, data, tmp_path, *options, "--explain=json") == 3
     captured = capsys.readouterr()
     assert "no placement within the budget was found" in captured.err
