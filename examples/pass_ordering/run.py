@@ -21,16 +21,16 @@ DIGITS = Path(__file__).resolve().parents[1] / "digits"
 
 PASSES = ",".join(
     (
-        "insert-qdq",
+        "clip-outliers{samples=16}",
         "unify-scales",
-        "correct-bias",
+        "round-adaptively{samples=16}",
+        "correct-bias{samples=16}",
         "propagate-qdq",
         "squash-qdq",
         "quantize-ops",
-        "fuse-lookup-table",
     )
 )
-"""Seven passes that are reordered freely, 5,040 orders: everything between ranges and kernels."""
+"""Seven passes that are reordered freely, 5,040 orders: the corrections and what they meet."""
 METHODS = "random,greedy,beam,genetic,optuna-tpe,optuna-nsgaii"
 CONDITION = ["--require", "int8_macs>=0.9"]
 """Programs in which nothing is quantized have no noise, and win nothing."""
