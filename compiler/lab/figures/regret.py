@@ -97,5 +97,7 @@ def draw(rows: Rows) -> Any:
             ax.set_ylabel(f"regret, {label_of(metric)}")
             ax.margins(y=0.08)
         handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
+        # A single panel is too narrow for three names beside each other.
+        ncols = min(len(labels), 3 if len(axes) > 1 else 2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
     return figure
