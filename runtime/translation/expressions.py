@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType
@@ -46,15 +47,15 @@ _KNOWN_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
-class Expressions:
+class Expressions(ABC):
     """The half of the translator that expressions need; the method of each is named like it."""
 
     builder: Any
     at: Activation
 
+    @abstractmethod
     def inlined(self, function: FunctionType, arguments: Sequence[Any]) -> Any:
         """A call of a Python function; its result, None if it has none."""
-        raise NotImplementedError
 
     @contextmanager
     def _told_where(self, node: ast.AST) -> Iterator[None]:

@@ -120,26 +120,32 @@ class MovingAverage(Observer):
         return low, high
 
 
-@dataclass
-class Percentile(Observer):
-    """The range that holds `percentile` percent of all values, the rest cut evenly per side."""
+class FromHistogram(Observer):
+    """What is chosen from the distribution of all values, in `bins` bins."""
 
-    percentile: float
     bins: int
-    extremes: MinMax = field(default_factory=MinMax)
-    histogram: Histogram = field(init=False)
+    extremes: MinMax
+    histogram: Histogram
 
     def __post_init__(self) -> None:
-        self.histogram = Histogram(self.bins)
+        self.extremes, self.histogram = MinMax(), Histogram(self.bins)
 
     def add(self, array: np.ndarray, low: float, high: float, batch: int | None) -> None:
         self.extremes.add(array, low, high, batch)
         self.histogram.add(array, low, high)
 
     def merge(self, other: Observer) -> None:
-        assert isinstance(other, Percentile)
+        assert isinstance(other, type(self))
         self.extremes.merge(other.extremes)
         self.histogram.merge(other.histogram)
+
+
+@dataclass
+class Percentile(FromHistogram):
+    """The range that holds `percentile` percent of all values, the rest cut evenly per side."""
+
+    percentile: float
+    bins: int
 
     def estimate(self) -> Range:
         low, high = self.histogram.quantile_bounds((100.0 - self.percentile) / 200.0)
@@ -147,25 +153,11 @@ class Percentile(Observer):
 
 
 @dataclass
-class Optimal(Observer):
-    """The range that `choose` takes from the distribution of all values, for a stated criterion."""
+class Optimal(FromHistogram):
+    """The range that `choose` takes for a stated criterion."""
 
     choose: Callable[[Distribution], Range]
     bins: int
-    extremes: MinMax = field(default_factory=MinMax)
-    histogram: Histogram = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.histogram = Histogram(self.bins)
-
-    def add(self, array: np.ndarray, low: float, high: float, batch: int | None) -> None:
-        self.extremes.add(array, low, high, batch)
-        self.histogram.add(array, low, high)
-
-    def merge(self, other: Observer) -> None:
-        assert isinstance(other, Optimal)
-        self.extremes.merge(other.extremes)
-        self.histogram.merge(other.histogram)
 
     def estimate(self) -> Range:
         low, high = self.extremes.range()
